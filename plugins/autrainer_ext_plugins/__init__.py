@@ -1,0 +1,1 @@
+"""Post-processing plugins and the command line of autrainer_ext."""
