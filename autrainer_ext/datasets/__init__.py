@@ -2,5 +2,6 @@
 
 from .cached import CachedClassificationDataset
 from .fsdd import FSDD
+from .toy_scenes import ToyScenes
 
-__all__ = ["FSDD", "CachedClassificationDataset"]
+__all__ = ["FSDD", "CachedClassificationDataset", "ToyScenes"]
