@@ -1,8 +1,9 @@
 """Dataset folders that appear whole or not at all."""
 
+import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -57,3 +58,18 @@ def building(path: Path) -> Iterator[Path]:
     except BaseException:
         shutil.rmtree(folder)
         raise
+
+
+def link(names: Iterable[str], source: Path, target: Path) -> None:
+    """Put files into a folder without taking disk space for them, where that is possible.
+
+    Args:
+        names: Paths relative to both folders; their parents exist in `target`.
+        source: Folder that holds the files.
+        target: Folder that gets hard links to them, or copies if it is on another disk.
+    """
+    for name in names:
+        try:
+            os.link(source / name, target / name)
+        except OSError:
+            shutil.copyfile(source / name, target / name)

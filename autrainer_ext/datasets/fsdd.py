@@ -11,7 +11,7 @@ from zipfile import ZipFile
 import pandas as pd
 from tqdm import tqdm
 
-from .building import building, is_built
+from .building import building, is_built, link
 from .cached import CachedClassificationDataset
 
 ARCHIVE = "https://github.com/Jakobovski/free-spoken-digit-dataset/archive/refs/tags/v1.0.10.zip"
@@ -80,7 +80,7 @@ class FSDD(CachedClassificationDataset):
 
         Args:
             path: Dataset folder: recordings in `default/`, metadata in `fsdd.csv`.
-            source: Folder of recordings to copy. Default: the environment variable
+            source: Folder of recordings to link. Default: the environment variable
                 `FSDD_SOURCE`, and without it the public archive of 3,000 recordings.
 
         Raises:
@@ -94,18 +94,17 @@ class FSDD(CachedClassificationDataset):
             recordings = folder / "default"
             recordings.mkdir()
             if source:
-                _copy(Path(source), recordings)
+                _link(Path(source), recordings)
             else:
                 _extract(ARCHIVE, recordings)
             _table(recordings).to_csv(folder / "fsdd.csv", index=False)
 
 
-def _copy(source: Path, recordings: Path) -> None:
+def _link(source: Path, recordings: Path) -> None:
     names = [p.name for p in source.glob("*.wav") if _RECORDING.fullmatch(p.name)]
     if not names:
         raise FileNotFoundError(f"'{source}' holds no recordings named digit_speaker_take.wav.")
-    for name in names:
-        shutil.copyfile(source / name, recordings / name)
+    link(names, source, recordings)
 
 
 def _extract(url: str, recordings: Path) -> None:

@@ -160,7 +160,7 @@ def metro(rng: np.random.Generator, city: City) -> np.ndarray:
         return track
 
     track = noise(rng, 40, 1500, 6 + city.slope) * swell(rng, 8, 0.25)
-    track += rng.uniform(0.5, 1.5) * repeat(rng, rate, 0.1, pair)
+    track += rng.uniform(1.0, 2.5) * repeat(rng, rate, 0.1, pair)
     if rng.random() < 0.35:
         pitch = city.pitch * rng.uniform(1800, 3500)
         track += 0.4 * repeat(rng, 1, 0.5, lambda: call(rng, pitch, 0.9 * pitch, 0.6))
@@ -176,16 +176,16 @@ def park(rng: np.random.Generator, city: City) -> np.ndarray:
     rate = city.tempo * rng.uniform(2, 8)
     seconds = rng.uniform(0.4, 0.9) / rate
     birds = repeat(rng, rate, 0.3, lambda: call(rng, pitch, ratio * pitch, seconds))
-    return track + rng.uniform(0.3, 1.0) * birds
+    return track + rng.uniform(0.5, 1.2) * birds
 
 
 def shopping_mall(rng: np.random.Generator, city: City) -> np.ndarray:
     """Babble of several voices in a large room, sometimes dishes."""
     track = 0.4 * noise(rng, 80, 5000, 4 + city.slope) * swell(rng, 4, 0.2)
-    for _ in range(rng.integers(3, 7)):
+    for _ in range(rng.integers(2, 5)):
         pitch = city.pitch * rng.uniform(95, 240)
         voice = repeat(rng, city.tempo * rng.uniform(3, 5.5), 0.3, lambda p=pitch: syllable(rng, p))
-        track += rng.uniform(0.3, 1.0) * voice
+        track += rng.uniform(0.5, 1.2) * voice
     if rng.random() < 0.3:
         track += 0.5 * repeat(rng, 2, 0.8, lambda: impact(rng, 3000 * city.pitch, 0.03))
     return _reverberant(rng, track)
@@ -201,7 +201,7 @@ def construction_site(rng: np.random.Generator, city: City) -> np.ndarray:
     frequency = city.pitch * rng.uniform(500, 2500)
     decay = min(0.04, 0.4 / rate)
     blows = repeat(rng, rate, 0.05, lambda: impact(rng, frequency, decay))
-    return track + rng.uniform(0.5, 1.5) * blows
+    return track + rng.uniform(1.0, 2.5) * blows
 
 
 def beach(rng: np.random.Generator, city: City) -> np.ndarray:
@@ -253,11 +253,11 @@ def moment(scene: str, city: str, rng: np.random.Generator) -> np.ndarray:
         rng: Generator; its state determines the sound.
 
     Returns:
-        Pressure with a random RMS of 0.01 to 0.1, shape (LENGTH,).
+        Pressure with a random RMS of 0.02 to 0.08, shape (LENGTH,).
     """
     track = SCENES[scene](rng, CITIES[city])
     track /= np.sqrt(np.mean(track**2))
-    if rng.random() < 0.5:
-        track += rng.uniform(0.3, 1.0) * _stray_event(rng)
-    track += rng.uniform(0.1, 0.6) * noise(rng, 50, 6000, rng.uniform(1, 6))
-    return track / np.sqrt(np.mean(track**2)) * 10 ** rng.uniform(-2, -1)
+    if rng.random() < 0.3:
+        track += rng.uniform(0.3, 0.8) * _stray_event(rng)
+    track += rng.uniform(0.05, 0.3) * noise(rng, 50, 6000, rng.uniform(1, 6))
+    return track / np.sqrt(np.mean(track**2)) * 10 ** rng.uniform(-1.7, -1.1)
