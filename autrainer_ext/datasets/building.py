@@ -1,0 +1,59 @@
+"""Dataset folders that appear whole or not at all."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pandas as pd
+
+
+def is_built(path: Path, tables: list[str]) -> bool:
+    """Whether a dataset folder exists already.
+
+    Args:
+        path: Dataset folder.
+        tables: Names of its tables, each with a column `filename` of files in `default/`.
+
+    Returns:
+        False if there is nothing at `path`, True if the folder is complete.
+
+    Raises:
+        FileExistsError: If a table or a file of a table is missing in a folder that is not
+            empty: nothing is ever added to it.
+    """
+    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+        return False
+    for table in tables:
+        if not (path / table).is_file():
+            raise _incomplete(path, table)
+        for name in pd.read_csv(path / table)["filename"]:
+            if not (path / "default" / name).is_file():
+                raise _incomplete(path, f"default/{name}")
+    return True
+
+
+def _incomplete(path: Path, missing: str) -> FileExistsError:
+    return FileExistsError(f"'{path}' lacks '{missing}': delete the folder, then fetch again.")
+
+
+@contextmanager
+def building(path: Path) -> Iterator[Path]:
+    """Build a folder beside `path` and rename it to `path` at the end.
+
+    Args:
+        path: Folder that does not exist yet, or is empty.
+
+    Yields:
+        An empty folder. If the block fails it is removed and `path` is left as it was.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+    try:
+        yield folder
+        folder.chmod(0o755)  # mkdtemp hides it from everybody else
+        folder.rename(path)
+    except BaseException:
+        shutil.rmtree(folder)
+        raise

@@ -1,0 +1,191 @@
+"""Classification data whose features stay in memory and whose mistakes show up at once."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+import psutil
+import torch
+from autrainer.datasets import BaseClassificationDataset
+from autrainer.datasets.utils import DatasetWrapper
+from autrainer.transforms import SmartCompose
+
+_LOG = logging.getLogger(__name__)
+_GIB = 2**30
+
+
+class CachedFeatures(DatasetWrapper):
+    """The host's items, (features, encoded target, index), read from disk only once.
+
+    Features are kept as their file handler loads them, before any transform, and handed out
+    as copies: some transforms of the host work in place. Memory is filled up to a limit; what
+    does not fit is read from disk each time. Copies and pickles start with an empty memory.
+
+    Args:
+        memory: Bytes the features may take, not negative. 0 keeps nothing.
+        **kwargs: Those of the host's `DatasetWrapper`.
+    """
+
+    def __init__(self, memory: int, **kwargs) -> None:
+        super().__init__(**kwargs)
+        self.memory = memory
+        self.paths = self.df[self.index_column].tolist()
+        self._targets = [self.target_transform(y) for y in self.df[self.target_column].tolist()]
+        self._forget()
+
+    def __getitem__(self, item: int) -> tuple[torch.Tensor, int, int]:
+        """One item.
+
+        Args:
+            item: Position in the split.
+
+        Returns:
+            Features, encoded target and `item`.
+        """
+        features = self._features(item)
+        if self.transform is not None:
+            features = self.transform(features, index=item).float()
+        return features, self._targets[item], item
+
+    def _features(self, item: int) -> torch.Tensor:
+        kept = self._kept[item]
+        if kept is not None:
+            return kept.clone()
+        features = self.file_handler.load(self.paths[item])
+        if features.nbytes <= self._free:
+            self._kept[item] = features.clone()
+            self._free -= features.nbytes
+        elif self.memory and not self._is_full:
+            self._is_full = True
+            _LOG.warning(
+                "Only %d of the %d recordings fit in the %.2f GiB set aside for their features: "
+                "the others are read from disk every time.",
+                sum(kept is not None for kept in self._kept),
+                len(self),
+                self.memory / _GIB,
+            )
+        return features
+
+    def _forget(self) -> None:
+        self._kept: list[torch.Tensor | None] = [None] * len(self.paths)
+        self._free, self._is_full = self.memory, False
+
+    def __getstate__(self) -> dict:
+        return {k: v for k, v in self.__dict__.items() if k != "_kept"}
+
+    def __setstate__(self, state: dict) -> None:
+        self.__dict__.update(state)
+        self._forget()
+
+
+class CachedClassificationDataset(BaseClassificationDataset):
+    """Classification dataset that keeps features in memory and checks its tables and files.
+
+    Everything is checked when the dataset is made, that is, before training starts. Rows of
+    `df_train`, `df_dev` and `df_test` are numbered from 0, whatever split they were cut from.
+
+    Args:
+        cache: Whether features stay in memory once they were read: True for up to half of
+            the memory that is free when the dataset is made, a number for at most so many
+            GiB, False to read from disk every time. Splits share it by their sizes.
+        **kwargs: Those of the host's `BaseClassificationDataset`.
+
+    Raises:
+        FileNotFoundError: If the folder, the features, a table or a listed file is missing.
+        ValueError: If a table lacks a column, a split is empty, a label is missing or a class
+            of the development or test split does not occur in training.
+    """
+
+    def __init__(self, cache: bool | float = True, **kwargs) -> None:
+        if cache < 0:
+            raise ValueError(f"cache must be true, false or a number of GiB, got {cache}.")
+        self.cache = cache
+        _check_folders(Path(kwargs["path"]), kwargs["features_subdir"])
+        super().__init__(**kwargs)
+        self.df_train = self.df_train.reset_index(drop=True)
+        self.df_dev = self.df_dev.reset_index(drop=True)
+        self.df_test = self.df_test.reset_index(drop=True)
+        self._check_labels()
+        limit = psutil.virtual_memory().available // 2 if cache is True else cache * _GIB
+        self._memory_per_item = limit / sum(map(len, self._splits.values()))
+        for name, items in zip(
+            self._splits, (self.train_dataset, self.dev_dataset, self.test_dataset), strict=True
+        ):
+            _check_files(items.paths, name)
+
+    @property
+    def _splits(self) -> dict[str, pd.DataFrame]:
+        return {"train": self.df_train, "dev": self.df_dev, "test": self.df_test}
+
+    def load_dataframes(self) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+        """Read `train.csv`, `dev.csv` and `test.csv`."""
+        return tuple(self.read_table(f"{split}.csv") for split in ("train", "dev", "test"))
+
+    def read_table(self, name: str, columns: Sequence[str] = ()) -> pd.DataFrame:
+        """Read a table of the dataset folder, with its labels as strings.
+
+        Args:
+            name: File name.
+            columns: Columns needed besides those of files, labels and strata.
+
+        Raises:
+            FileNotFoundError: If there is no such file.
+            ValueError: If a column is missing.
+        """
+        path = Path(self.path, name)
+        if not path.is_file():
+            raise FileNotFoundError(f"Table '{path}' is missing.")
+        table = pd.read_csv(path, dtype={self.target_column: str})
+        for column in (self.index_column, self.target_column, *self.stratify, *columns):
+            if column not in table:
+                raise ValueError(
+                    f"Table '{path}' has no column '{column}', only {', '.join(table.columns)}."
+                )
+        return table
+
+    def _init_dataset(self, df: pd.DataFrame, transform: SmartCompose) -> CachedFeatures:
+        return CachedFeatures(
+            memory=int(self._memory_per_item * len(df)),
+            path=self.path,
+            features_subdir=self.features_subdir,
+            index_column=self.index_column,
+            target_column=self.target_column,
+            file_type=self.file_type,
+            file_handler=self.file_handler,
+            df=df,
+            transform=transform,
+            target_transform=self.target_transform,
+        )
+
+    def _check_labels(self) -> None:
+        known = set(self.df_train[self.target_column])
+        for name, df in self._splits.items():
+            if df.empty:
+                raise ValueError(f"The {name} split of '{self.path}' is empty.")
+            unlabelled = df.loc[df[self.target_column].isna(), self.index_column]
+            if len(unlabelled):
+                raise ValueError(f"'{unlabelled.iloc[0]}' in the {name} split has no label.")
+            unknown = sorted(set(df[self.target_column]) - known)
+            if unknown:
+                raise ValueError(
+                    f"Class '{unknown[0]}' of the {name} split does not occur in training."
+                )
+
+
+def _check_folders(path: Path, features_subdir: str) -> None:
+    if not path.is_dir():
+        raise FileNotFoundError(f"Dataset folder '{path}' does not exist: run `autrainer fetch`.")
+    if not (path / features_subdir).is_dir():
+        raise FileNotFoundError(
+            f"Features '{path / features_subdir}' do not exist: run `autrainer preprocess`."
+        )
+
+
+def _check_files(paths: Sequence[str], split: str) -> None:
+    missing = [path for path in paths if not Path(path).is_file()]
+    if missing:
+        raise FileNotFoundError(
+            f"{len(missing)} of {len(paths)} files of the {split} split are missing, "
+            f"the first one is '{missing[0]}'."
+        )
