@@ -8,18 +8,18 @@ a row of `errors` where the host would stop. Memory holds a few files and a few 
 besides the rows.
 """
 
+import os
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-import os
 
 import audiofile
-from autrainer.datasets.utils import AudioFileHandler
-from autrainer.serving import Inference
 import pandas as pd
 import soundfile
 import torch
+from autrainer.datasets.utils import AudioFileHandler
+from autrainer.serving import Inference
 
 _BATCH_VALUES = 2**22  # a batch of long inputs stays below 16 MB of single precision numbers
 _HELD_BATCHES = 4
@@ -316,6 +316,8 @@ def _collect(file: str, future: Future, reasons: dict[str, str]) -> Iterator[_It
 
 
 def _check_file(path: str) -> None:
+    if any("\ud800" <= letter <= "\udfff" for letter in path):
+        raise UnusableFileError("its name is not valid text")
     if not os.path.exists(path):
         raise UnusableFileError("broken link" if os.path.islink(path) else "vanished")
     if not os.path.isfile(path):

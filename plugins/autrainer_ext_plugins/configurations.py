@@ -1,10 +1,10 @@
 """`list` and `show`: configurations of the user, of this package and of the hosts."""
 
-from dataclasses import dataclass
 import fnmatch
+import shutil
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-import shutil
 
 from autrainer.core.scripts import CommandLineError, ListScript, ShowScript
 from autrainer.core.scripts.list_script import ListArgs
@@ -37,7 +37,11 @@ def sources() -> list[Source]:
         Source(host, _package_directory(host).parent / f"{host}-configurations")
         for host in ("aucurriculum", "autrainer")
     ]
-    return [Source("local", Path("conf")), Source("autrainer-ext", configuration_directory()), *hosts]
+    return [
+        Source("local", Path("conf")),
+        Source("autrainer-ext", configuration_directory()),
+        *hosts,
+    ]
 
 
 def _package_directory(package: str) -> Path:
@@ -75,7 +79,7 @@ def _check_directory(directory: str, parser) -> str:
     return directory.rstrip("/")
 
 
-class ListConfigurations(ListScript):
+class ListConfigurationsScript(ListScript):
     """The host's `list`, source by source, for every group that anybody ships."""
 
     def __init__(self) -> None:
@@ -106,13 +110,15 @@ class ListConfigurations(ListScript):
             print(f"No '{directory}' configurations match '{args.pattern}'.")
 
 
-class ShowConfiguration(ShowScript):
+class ShowConfigurationScript(ShowScript):
     """The host's `show`, for the configuration that Hydra would take."""
 
     def __init__(self) -> None:
         super().__init__()
         self.description = "Show a configuration, or save a shipped one to conf/."
-        self.epilog = "Examples:\n  autrainer-ext show model CPMobile\n  autrainer-ext show model CPMobile -s"
+        self.epilog = (
+            "Examples:\n  autrainer-ext show model CPMobile\n  autrainer-ext show model CPMobile -s"
+        )
 
     def main(self, args: ShowArgs) -> None:
         """Print the file; with `-s` copy the shipped one to `conf/`."""

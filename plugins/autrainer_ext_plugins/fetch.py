@@ -1,10 +1,10 @@
 """`fetch`: the host's, for datasets that may also be taken from a local `source`."""
 
-from autrainer.core.scripts import FetchScript
 import hydra
+from autrainer.core.scripts import FetchScript
 
 
-class Fetch(FetchScript):
+class FetchSourceScript(FetchScript):
     """Fetches datasets and models; hands `source` to the dataset where it is set.
 
     The host calls `Dataset.download(path=...)`. A dataset configuration with a `source` that
