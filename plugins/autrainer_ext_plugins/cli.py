@@ -78,7 +78,7 @@ def main() -> None:
     except Exception as error:
         if show_traceback:
             raise
-        sys.exit(f"{_describe(error)}\nHYDRA_FULL_ERROR=1 shows where this arose.")
+        sys.exit(_describe(error))
 
 
 def _explain_usage(error: CommandLineError) -> None:
@@ -93,12 +93,13 @@ def _explain_usage(error: CommandLineError) -> None:
 def _describe(error: Exception) -> str:
     from hydra.errors import CompactHydraException, InstantiationException
 
-    cause = error.__cause__
-    if cause is not None and isinstance(error, (InstantiationException, CompactHydraException)):
-        error = cause if str(cause) else error
+    if isinstance(error, InstantiationException) and error.__cause__ is not None:
+        error = error.__cause__  # what went wrong rather than where
     if isinstance(error, CompactHydraException):
-        return str(error).strip()
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+        cause = f" ({error.__cause__})" if error.__cause__ is not None else ""
+        return f"{str(error).strip()}{cause}"
+    message = f"{type(error).__name__}: {' '.join(str(error).split())}"
+    return f"{message}\nHYDRA_FULL_ERROR=1 shows where this arose."
 
 
 if __name__ == "__main__":

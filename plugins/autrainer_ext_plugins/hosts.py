@@ -58,8 +58,10 @@ def _is_plain(arguments: list[str]) -> bool:
         config = _compose(unknown, _PRIMARY_CONFIGS[args.command])
         grouped = [run for group in config.get("groupings", []) for run in group.runs]
         names = [name for run in grouped for name in run.combine]
-    except Exception:  # whatever is wrong, the command itself explains it
-        return False
+    except Exception as error:
+        # experiments of aucurriculum extend its _aucurriculum_train_, unknown to autrainer;
+        # whatever else is wrong, the command itself explains it
+        return "curriculum" not in (getattr(error, "missing_cfg_file", None) or "")
     return "curriculum" not in config and _are_plain(names)
 
 
@@ -70,10 +72,7 @@ def _are_plain(run_names: list[str]) -> bool:
 
 
 def _compose(overrides: list[str], config_name: str) -> DictConfig:
-    """The configuration as `autrainer` composes it.
-
-    It does not find `_aucurriculum_train_`, which experiments of aucurriculum extend.
-    """
+    """The configuration as `autrainer` composes it, not knowing that of aucurriculum."""
     args, _ = get_args_parser().parse_known_args(overrides)
     Plugins.instance()  # finds the kinds of sources a search path may have
     return ConfigLoaderImpl(_search_path(args)).load_configuration(
