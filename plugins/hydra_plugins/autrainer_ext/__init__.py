@@ -29,7 +29,7 @@ class ShippedConfigSource(FileConfigSource):
     another working directory it would replace the default experiment of autrainer.
     """
 
-    _HIDDEN = ("config.yaml", "curriculum.yaml")
+    HIDDEN = ("config.yaml", "curriculum.yaml")
 
     @staticmethod
     def scheme() -> str:
@@ -38,7 +38,7 @@ class ShippedConfigSource(FileConfigSource):
 
     def is_config(self, config_path: str) -> bool:
         """Whether `config_path` is a shipped configuration."""
-        hidden = self._normalize_file_name(config_path) in self._HIDDEN
+        hidden = self._normalize_file_name(config_path) in self.HIDDEN
         return not hidden and super().is_config(config_path)
 
 
