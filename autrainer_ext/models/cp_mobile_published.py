@@ -1,14 +1,11 @@
-"""Weights of CP-Mobile as published by the challenge, under our names.
+"""Weights of CP-Mobile under the names of the published code.
 
 The published code names layers by position (`in_c`, `stages.s1.b1.block.0`, `feed_forward`) and
 keeps no record of its settings: they are read off the shapes.
 """
 
-import pickle
 import re
-from pathlib import Path
 
-import numpy as np
 import torch
 
 from .cp_mobile import CPMobile
@@ -26,38 +23,36 @@ _LAYERS = {
 }
 
 
-def load_published(path: Path | str) -> CPMobile:
-    """Build the network whose published weights a file holds.
+def from_published(state: dict[str, torch.Tensor]) -> CPMobile:
+    """Build the network that published weights belong to.
 
     Strides leave no trace in the weights: networks with a response norm get those of the 2023
     submission, networks without get those of the 2024 baseline.
 
     Args:
-        path: `.npz` with one array per weight, or a `.ckpt` or `.pt` of PyTorch, bare or within
-            a training checkpoint. Neither is allowed to execute code.
+        state: Weights by published name, with or without a prefix; entries that are not part
+            of the network, such as those of a front end, are left out.
 
     Returns:
         The network in evaluation mode.
 
     Raises:
-        ValueError: If the file cannot be read or does not hold a CP-Mobile.
+        ValueError: If the weights are not those of a whole CP-Mobile.
 
     Source:
         Published names: fschmid56/cpjku_dcase23, models/cp_mobile_clean.py.
     """
-    path = Path(path)
-    state = rename_published(_read_state(path))
+    state = rename_published(state)
     try:
         model = CPMobile(**infer_arguments(state))
         # counters of seen batches may be missing in plain arrays
         missing, unexpected = model.load_state_dict(state, strict=False)
     except (KeyError, RuntimeError) as error:
-        raise ValueError(f"'{path}' does not hold a complete CP-Mobile: {error}") from error
+        raise ValueError(f"The weights are not a complete CP-Mobile: {error}") from error
     missing = [name for name in missing if not name.endswith("num_batches_tracked")]
     if missing or unexpected:
         raise ValueError(
-            f"'{path}' does not hold a CP-Mobile: missing {missing[:3]}, "
-            f"unexpected {unexpected[:3]}."
+            f"The weights are not a CP-Mobile: missing {missing[:3]}, unexpected {unexpected[:3]}."
         )
     return model.eval()
 
@@ -148,22 +143,3 @@ def _simplest(fits, what: str) -> float:
             if fits(step / 10**decimals):
                 return step / 10**decimals
     raise ValueError(f"No {what}.")
-
-
-def _read_state(path: Path) -> dict[str, torch.Tensor]:
-    if not path.is_file():
-        raise ValueError(f"'{path}' does not exist.")
-    try:
-        if path.suffix == ".npz":
-            with np.load(path, allow_pickle=False) as arrays:
-                return {name: torch.from_numpy(arrays[name]) for name in arrays.files}
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise ValueError(
-            f"'{path}' holds more than weights and is not loaded, since that could execute code; "
-            "save its 'state_dict' alone."
-        ) from error
-    except (RuntimeError, ValueError, EOFError, OSError) as error:
-        raise ValueError(f"'{path}' is not a file of weights.") from error
-    content = content.get("state_dict", content) if isinstance(content, dict) else {}
-    return {name: w for name, w in content.items() if isinstance(w, torch.Tensor)}

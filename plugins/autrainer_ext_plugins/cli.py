@@ -16,6 +16,7 @@ from autrainer.core.scripts.cli import CLI as AutrainerCLI
 import autrainer_ext
 
 from .configurations import ListConfigurationsScript, ShowConfigurationScript
+from .demo import DemoScript
 from .fetch import FetchSourceScript
 from .hosts import host_command_line
 from .import_cp_mobile import ImportCPMobileScript
@@ -27,6 +28,7 @@ COMMANDS: list[type[AbstractScript]] = [
     FetchSourceScript,
     BatchedInferenceScript,
     ImportCPMobileScript,
+    DemoScript,
 ]
 
 

@@ -63,8 +63,8 @@ class ImportCPMobileScript(AbstractScript):
         Raises:
             CommandLineError: If the weights, the labels or the output folder are unusable.
         """
-        from autrainer_ext.models.cp_mobile_published import load_published
         from autrainer_ext.runs.model_directory import write_model_directory
+        from autrainer_ext.runs.published import load_published
 
         try:
             model = load_published(args.state)

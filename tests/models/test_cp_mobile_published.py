@@ -8,9 +8,9 @@ from autrainer_ext.models import CPMobile, fuse_batch_norms
 from autrainer_ext.models.cp_mobile_published import (
     STRIDES_2024,
     infer_arguments,
-    load_published,
     rename_published,
 )
+from autrainer_ext.runs.published import load_published
 
 
 def published_name(name):
@@ -95,16 +95,16 @@ def test_code_in_a_checkpoint_is_not_executed(tmp_path):
             return (open, (str(tmp_path / "executed"), "w"))
 
     torch.save({"state_dict": Attack()}, tmp_path / "evil.ckpt")
-    with pytest.raises(ValueError, match="more than weights and is not loaded"):
+    with pytest.raises(ValueError, match="evil.ckpt': The file holds more than weights"):
         load_published(tmp_path / "evil.ckpt")
     np.savez(tmp_path / "evil.npz", a=np.array(Attack(), dtype=object))
-    with pytest.raises(ValueError, match="not a file of weights"):
+    with pytest.raises(ValueError, match="evil.npz': The file does not hold weights"):
         load_published(tmp_path / "evil.npz")
     assert not (tmp_path / "executed").exists()
 
 
 def test_other_files_are_named(tmp_path, small):
-    with pytest.raises(ValueError, match="none.npz' does not exist"):
+    with pytest.raises(ValueError, match="none.npz': The file does not exist"):
         load_published(tmp_path / "none.npz")
     (tmp_path / "text.ckpt").write_text("weights")
     with pytest.raises(ValueError, match=r"text.ckpt'"):
@@ -115,5 +115,7 @@ def test_other_files_are_named(tmp_path, small):
     state = published_state(small)
     state.pop("stages.s2.b5.block.1.0.weight")
     torch.save(state, tmp_path / "cut.pt")
-    with pytest.raises(ValueError, match=r"cut.pt' does not hold.*stages.1.1.depthwise.0.weight"):
+    with pytest.raises(
+        ValueError, match=r"cut.pt'.*not a CP-Mobile: missing.*stages.1.1.depthwise.0.weight"
+    ):
         load_published(tmp_path / "cut.pt")
