@@ -15,11 +15,11 @@ CRITERIA = ("CrossEntropy", "BalancedCrossEntropy")
 _RUN = "ToyScenes-{}_CPMobile-14k_Adam_0.003_32_epoch_10_None_None_1"
 _SERVED = f"results/{EXPERIMENT}/training/{_RUN.format(CRITERIA[1])}"
 COMMANDS = (
-    ("autrainer-ext", "fetch", "-cn", "ext_demo"),
-    ("autrainer-ext", "preprocess", "-cn", "ext_demo"),
-    ("autrainer-ext", "train", "-cn", "ext_demo"),
-    ("autrainer-ext", "postprocess", "results", EXPERIMENT, "-a", "seed"),
-    ("autrainer-ext", "curriculum", "-cn", "ext_demo_curriculum"),
+    ("autrainer", "fetch", "-cn", "ext_demo"),
+    ("autrainer", "preprocess", "-cn", "ext_demo"),
+    ("autrainer", "train", "-cn", "ext_demo"),
+    ("autrainer", "postprocess", "results", EXPERIMENT, "-a", "seed"),
+    ("aucurriculum", "curriculum", "-cn", "ext_demo_scoring"),
     ("autrainer-ext", "inference", _SERVED, "wavs", "predictions"),
 )
 FIGURE = "confusion.png"
