@@ -34,7 +34,7 @@ def command():
         result = subprocess.run(
             [str(script), *map(str, arguments)],
             cwd=cwd,
-            env={**os.environ, "OMP_NUM_THREADS": "2", **environment},
+            env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
             capture_output=True,
             text=True,
             timeout=900,

@@ -97,14 +97,19 @@ def compose(tmp_path, monkeypatch):
 
     def run(name):
         with hydra.initialize(config_path=None, version_base=None):
-            swept = (
-                load(CONF / f"{name}.yaml").get("hydra", {}).get("sweeper", {}).get("params", {})
-            )
-            overrides = [f"{key}={first_value(value)}" for key, value in swept.items()]
+            overrides = [f"{key}={first_value(value)}" for key, value in swept(name).items()]
             return hydra.compose(name, overrides, return_hydra_config=True)
 
     yield run
     GlobalHydra.instance().clear()
+
+
+def swept(name):
+    """Parameters an experiment sweeps, with those of the experiments it builds on."""
+    config = OmegaConf.load(CONF / f"{name}.yaml")
+    parents = [p for p in config.defaults if isinstance(p, str) and (CONF / f"{p}.yaml").is_file()]
+    own = OmegaConf.select(config, "hydra.sweeper.params") or {}
+    return OmegaConf.to_container(OmegaConf.merge(*map(swept, parents), own))
 
 
 def first_value(value):
@@ -131,3 +136,14 @@ def test_run_name_carries_the_criterion(compose):
     config = compose("ext_demo")
     assert config.dataset.id == "ToyScenes-CrossEntropy"
     assert config.hydra.sweep.subdir.startswith("ToyScenes-CrossEntropy_CPMobile-14k_")
+
+
+def test_checkout_trains_the_demonstration(compose, monkeypatch):
+    """`autrainer train` in the checkout; elsewhere the host's own default is served."""
+    monkeypatch.chdir(CONF.parent)
+    demo = OmegaConf.to_container(compose("ext_demo"), resolve=False)
+    checkout = OmegaConf.to_container(compose("config"), resolve=False)
+    assert {k: v for k, v in checkout.items() if k != "hydra"} == {
+        k: v for k, v in demo.items() if k != "hydra"
+    }
+    assert checkout["hydra"]["sweeper"] == demo["hydra"]["sweeper"]
