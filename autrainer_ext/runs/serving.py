@@ -97,6 +97,9 @@ class BatchedInference(Inference):
         batch_size: Inputs of the model at a time, fewer where they are long.
         **options: Those of the host's `Inference`.
 
+    Attributes:
+        resampled_rate: Rate in Hz the file handler brings audio to, or None if it does not.
+
     Raises:
         ValueError: If the model cannot be loaded, naming the folder and the reason, or if
             lengths are given and their sample rate is not known.
@@ -110,8 +113,8 @@ class BatchedInference(Inference):
                 f"Model '{options.get('model_path')}' cannot be loaded: {_brief(error)}"
             ) from error
         self.batch_size = batch_size
-        self._resampled_rate = getattr(self.file_handler, "target_sample_rate", None)
-        self._sample_rate = self._sample_rate or self._resampled_rate
+        self.resampled_rate = getattr(self.file_handler, "target_sample_rate", None)
+        self._sample_rate = self._sample_rate or self.resampled_rate
         if self._sample_rate is None and (self._window_length or self._min_length):
             raise ValueError("Lengths in seconds need a sample rate: the model does not resample.")
 
@@ -198,7 +201,7 @@ class BatchedInference(Inference):
         return samples
 
     def _is_fixed_rate(self) -> bool:
-        return isinstance(self.file_handler, AudioFileHandler) and self._resampled_rate is None
+        return isinstance(self.file_handler, AudioFileHandler) and self.resampled_rate is None
 
     def _check_rate(self, rate: int) -> None:
         transforms = [*self.preprocess_pipeline.transforms, *self.inference_transform.transforms]

@@ -98,8 +98,8 @@ def _describe(error: Exception) -> str:
     if isinstance(error, InstantiationException) and error.__cause__ is not None:
         error = error.__cause__  # what went wrong rather than where
     if isinstance(error, CompactHydraException):
-        cause = f" ({error.__cause__})" if error.__cause__ is not None else ""
-        return f"{str(error).strip()}{cause}"
+        cause = " ".join(str(error.__cause__ or "").split())
+        return f"{str(error).strip()}{cause and f' ({cause})'}"
     message = f"{type(error).__name__}: {' '.join(str(error).split())}"
     return f"{message}\nHYDRA_FULL_ERROR=1 shows where this arose."
 

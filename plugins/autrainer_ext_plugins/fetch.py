@@ -16,7 +16,7 @@ class FetchSourceScript(FetchScript):
         self.epilog = (
             "Examples:\n"
             "  autrainer-ext fetch -cn ext_fsdd\n"
-            "  autrainer-ext fetch -cn ext_fsdd dataset.source=recordings"
+            "  autrainer-ext fetch -cn ext_fsdd ++dataset.source=recordings"
         )
 
     def _download_datasets(self) -> None:

@@ -92,6 +92,13 @@ class BatchedInferenceScript(InferenceScript):
             )
         except ValueError as error:
             raise self._error(str(error)) from error
+        resampled = inference.resampled_rate
+        if args.sample_rate and resampled and args.sample_rate != resampled:
+            print(
+                f"Lengths count samples at {args.sample_rate} Hz (-sr), but the model resamples "
+                f"to {resampled} Hz: leave -sr out to count in seconds.",
+                file=sys.stderr,
+            )
         outcome = inference.run(
             args.input, files, embeddings=args.embeddings, progress=_progress(args)
         )
@@ -154,11 +161,11 @@ class BatchedInferenceScript(InferenceScript):
 
     def _report(self, args: BatchedInferenceArgs, n_files: int, n_failed: int) -> None:
         counts = f"{n_files - n_failed} of {n_files} files predicted"
-        where = f"; see '{Path(args.output, 'errors.csv')}'"
+        errors = Path(args.output, "errors.csv")
         if n_failed == n_files:
-            raise self._error(counts + where)
+            raise self._error(f"{counts}; see '{errors}'")
         if not args.quiet:
-            print(f"{counts}{where if n_failed else ''}: {args.output}")
+            print(f"{counts}; see '{errors if n_failed else args.output}'")
         if n_failed:
             sys.exit(3)
 

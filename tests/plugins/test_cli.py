@@ -46,7 +46,11 @@ def test_version_is_that_of_the_package(command, tmp_path):
         ("postprocess results x", 1, "Results directory 'results' does not exist."),
         ("postprocess conf x", 1, "Experiment ID 'x' does not exist"),
         ("train -cn nonsense", 1, "Cannot find primary config 'nonsense'"),
-        ("train model=Nonsense", 1, "Could not find 'model/Nonsense'"),
+        (
+            "train dataset=ToyTabular-C optimizer=Adam model=Nonsense",
+            1,
+            "Could not find 'model/Nonsense'",
+        ),
         ("train iterations", 1, "missing EQUAL"),
         ("inference nowhere conf out", 1, "Model directory 'nowhere' does not exist."),
         ("inference conf conf out", 1, "Checkpoint 'conf/_best/model.pt' does not exist."),
@@ -68,9 +72,18 @@ def test_user_error_is_told_without_traceback(command, tmp_path, arguments, code
 
 @pytest.mark.slow
 def test_failing_job_is_told_in_a_line(command, tmp_path):
-    arguments = ["train", "dataset.path=nowhere", "dataset=ToyTabular-C", "device=cpu"]
-    arguments += ["dataset._target_=autrainer.datasets.BaseClassificationDataset"]
-    result = command("autrainer-ext", *arguments, cwd=tmp_path, check=False)
+    (tmp_path / "conf").mkdir()
+    (tmp_path / "conf/config.yaml").write_text(
+        "defaults: [_autrainer_, _self_]\n"
+        "results_dir: results\n"
+        "experiment_id: default\n"
+        "iterations: 1\n"
+        "device: cpu\n"
+        "hydra: {sweeper: {params: {+seed: 1, +batch_size: 8, +learning_rate: 0.1,\n"
+        "  dataset: FSDD, model: CPMobile-5k, optimizer: Adam, dataset.path: nowhere}}}\n"
+    )
+    result = command("autrainer-ext", "train", cwd=tmp_path, check=False)
     assert result.returncode == 1
-    assert "HYDRA_FULL_ERROR=1 shows where this arose." in result.stderr
+    assert "nowhere" in result.stderr.splitlines()[-2]
+    assert result.stderr.splitlines()[-1] == "HYDRA_FULL_ERROR=1 shows where this arose."
     assert "Traceback" not in result.stderr

@@ -1,4 +1,6 @@
 import importlib.util
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -6,12 +8,13 @@ import pytest
 from hydra_plugins.autrainer_ext import configuration_directory
 
 SHIPPED = "model=CPMobile-5k"
-PLAIN = ("dataset=ToyTabular-C", "optimizer=Adam", "+seed=1", "+batch_size=2", "+learning_rate=1")
+NEEDED = ["dataset=ToyTabular-C", "optimizer=Adam", "+seed=1", "+batch_size=2", "+learning_rate=1"]
+NO_CURRICULUM = [f"curriculum{group}=None" for group in ("", "/sampling", "/scoring", "/pacing")]
 
 
-def compose(command, cwd, model, program="autrainer", *arguments):
-    result = command(program, "train", *PLAIN, model, "--cfg", "job", *arguments, cwd=cwd)
-    return result.stdout
+def compose(command, cwd, model, program="autrainer", shown="job"):
+    needed = NEEDED + NO_CURRICULUM if program == "aucurriculum" else NEEDED
+    return command(program, "train", *needed, model, "--cfg", shown, cwd=cwd).stdout
 
 
 @pytest.mark.parametrize("program", ["autrainer", "aucurriculum", "autrainer-ext"])
@@ -30,11 +33,13 @@ def test_own_configuration_wins_over_the_shipped_one(command, tmp_path):
     assert "base_channels" not in composed
 
 
-@pytest.mark.parametrize(("program", "has"), [("autrainer", False), ("aucurriculum", True)])
+@pytest.mark.parametrize(
+    ("program", "has"), [("autrainer", False), ("autrainer-ext", False), ("aucurriculum", True)]
+)
 def test_default_experiment_elsewhere_is_that_of_the_host(command, tmp_path, program, has):
-    composed = command(program, "train", "--cfg", "all", cwd=tmp_path).stdout
-    assert "dataset: ToyTabular-C" in composed
-    assert ("_aucurriculum_train_" in composed) is has
+    composed = compose(command, tmp_path, SHIPPED, program, shown="hydra")
+    assert "      dataset: ToyTabular-C" in composed
+    assert ("      curriculum/sampling: None" in composed) is has
 
 
 def test_checkout_experiment_is_not_served(python):
@@ -52,17 +57,15 @@ print([source.is_config(name) for name in names])
     assert python(code) == "[False, False, False, True, True]"
 
 
-def test_foreign_application_keeps_its_search_path(python, tmp_path):
+def test_foreign_application_keeps_its_search_path(tmp_path):
     (tmp_path / "app.py").write_text(
         "import hydra\n"
         "@hydra.main(version_base=None, config_path=None)\n"
         "def main(cfg): pass\n"
         "main()\n"
     )
-    code = (
-        "import sys, runpy; sys.argv = ['app.py', '--info', 'searchpath']; runpy.run_path('app.py')"
-    )
-    output = python(code, cwd=tmp_path)
+    script = [sys.executable, "app.py", "--info", "searchpath"]
+    output = subprocess.check_output(script, cwd=tmp_path, text=True)
     assert "pkg://hydra.conf" in output
     assert "autrainer" not in output
 
