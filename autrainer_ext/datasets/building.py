@@ -71,7 +71,5 @@ def link(names: Iterable[str], source: Path, target: Path) -> None:
     for name in names:
         try:
             os.link(source / name, target / name)
-        except FileNotFoundError:
-            raise
         except OSError:
             shutil.copyfile(source / name, target / name)

@@ -59,11 +59,11 @@ class CachedFeatures(DatasetWrapper):
         elif self.memory and not self._is_full:
             self._is_full = True
             _LOG.warning(
-                "Only %d of the %d recordings fit in the %.2f GiB set aside for their features: "
+                "The %.2f GiB set aside for features are full after %d of %d recordings: "
                 "the others are read from disk every time.",
+                self.memory / _GIB,
                 sum(kept is not None for kept in self._kept),
                 len(self),
-                self.memory / _GIB,
             )
         return features
 

@@ -1,0 +1,67 @@
+import pytest
+
+from autrainer_ext.datasets.building import building, is_built, link
+
+
+def test_folder_appears_at_the_end(tmp_path):
+    target = tmp_path / "data" / "set"
+    with building(target) as folder:
+        (folder / "file").write_text("x")
+        assert not target.exists()
+    assert (target / "file").read_text() == "x"
+    assert [p.name for p in target.parent.iterdir()] == ["set"]
+
+
+def test_nothing_stays_behind_after_a_failure(tmp_path):
+    def interrupted():
+        with building(tmp_path / "set") as folder:
+            (folder / "file").write_text("x")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_full_folder_is_never_replaced(tmp_path):
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "notes").write_text("mine")
+    with pytest.raises(OSError, match="not empty"), building(tmp_path / "set"):
+        pass
+    assert [p.name for p in tmp_path.rglob("*")] == ["set", "notes"]
+
+
+def test_empty_folder_is_filled(tmp_path):
+    (tmp_path / "set").mkdir()
+    assert not is_built(tmp_path / "set", ["train.csv"])
+    with building(tmp_path / "set") as folder:
+        (folder / "file").touch()
+    assert (tmp_path / "set" / "file").exists()
+
+
+@pytest.mark.parametrize(
+    ("gone", "named"), [("train.csv", "train.csv"), ("default/b.wav", "default/b.wav")]
+)
+def test_incomplete_folder_says_what_to_delete(tmp_path, gone, named):
+    (tmp_path / "default").mkdir()
+    for name in ("a.wav", "b.wav"):
+        (tmp_path / "default" / name).touch()
+    (tmp_path / "train.csv").write_text("filename\na.wav\nb.wav\n")
+    assert is_built(tmp_path, ["train.csv"])
+    (tmp_path / gone).unlink()
+    with pytest.raises(FileExistsError) as error:
+        is_built(tmp_path, ["train.csv"])
+    assert str(error.value) == f"'{tmp_path}' lacks '{named}': delete the folder, then fetch again."
+
+
+def test_linked_files_take_no_space(tmp_path):
+    for folder in ("from", "to"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "from" / "a").write_text("x")
+    link(["a"], tmp_path / "from", tmp_path / "to")
+    assert (tmp_path / "to" / "a").samefile(tmp_path / "from" / "a")
+
+
+def test_missing_source_file_is_reported(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"'.*/a'"):
+        link(["a"], tmp_path, tmp_path)
