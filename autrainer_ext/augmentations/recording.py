@@ -25,7 +25,7 @@ class SurroundingSilence(AbstractAugmentation):
 
     def __init__(
         self,
-        max_frames: int = 40,
+        max_frames: int = 30,
         level: float = -100.0,
         order: int = 0,
         p: float = 1.0,
@@ -65,7 +65,7 @@ class RandomEqualiser(AbstractAugmentation):
 
     def __init__(
         self,
-        std_db: float = 6.0,
+        std_db: float = 5.0,
         nodes: int = 6,
         order: int = 0,
         p: float = 1.0,
@@ -105,7 +105,7 @@ class NoiseFloor(AbstractAugmentation):
 
     def __init__(
         self,
-        min_snr: float = 5.0,
+        min_snr: float = 15.0,
         max_snr: float = 60.0,
         std_db: float = 5.0,
         nodes: int = 4,
@@ -127,9 +127,11 @@ class NoiseFloor(AbstractAugmentation):
         span = self.max_snr - self.min_snr
         snr = self.min_snr + span * torch.rand(1, generator=self.g).item()
         colour = self.std_db * _random_curve(x.shape[-1], self.nodes, self.g)
-        power = torch.empty_like(x).exponential_(generator=self.g)
-        noise = (x.max() - snr + colour) * _NATS_PER_DECIBEL + power.log()
-        return torch.logaddexp(x * _NATS_PER_DECIBEL, noise) / _NATS_PER_DECIBEL
+        loudest = x.max()
+        mean_power = torch.exp((colour - snr) * _NATS_PER_DECIBEL)
+        noise = -torch.log1p(-torch.rand(x.shape, generator=self.g)) * mean_power
+        power = torch.exp((x - loudest) * _NATS_PER_DECIBEL) + noise
+        return power.log() / _NATS_PER_DECIBEL + loudest
 
 
 def _random_curve(length: int, nodes: int, generator: torch.Generator) -> torch.Tensor:

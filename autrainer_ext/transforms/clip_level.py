@@ -43,7 +43,7 @@ class RelativeLevel(AbstractTransform):
         ValueError: If `range_db` is not positive.
     """
 
-    def __init__(self, range_db: float = 60.0, order: int = 0) -> None:
+    def __init__(self, range_db: float = 50.0, order: int = 0) -> None:
         if range_db <= 0:
             raise ValueError(f"range_db must be positive, got {range_db}.")
         super().__init__(order=order)
