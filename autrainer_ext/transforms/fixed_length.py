@@ -1,0 +1,55 @@
+"""One number of frames for every clip, the loud part of it."""
+
+import torch
+from autrainer.transforms import AbstractTransform
+
+
+class FixedLength(AbstractTransform):
+    """Pad short log-mel spectrograms on both sides, keep the loudest part of long ones.
+
+    Short ones sit in the middle; an odd number of missing frames puts the extra one at the end.
+    Of long ones the stretch of `length` frames is kept whose power, under a Hann window, is
+    largest, the first of equals: a word with silence or even noise around it ends up in the
+    middle. Nothing is random, so that one recording always gives one result.
+
+    Args:
+        length: Number of frames, positive.
+        level: Value of padded frames in dB. Default: that of silence under the hosts' log-mel
+            front ends, whose smallest power is 1e-10.
+        order: Position in the pipeline.
+
+    Raises:
+        ValueError: If `length` is not positive or there is no frame.
+    """
+
+    def __init__(self, length: int, level: float = -100.0, order: int = 0) -> None:
+        if length < 1:
+            raise ValueError(f"length must be positive, got {length}.")
+        super().__init__(order=order)
+        self.length = length
+        self.level = level
+        # Without its two zeros, so that the outermost frames count and length 1 works.
+        self._window = torch.hann_window(length + 2, periodic=False)[1:-1].view(1, 1, -1)
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        """Cut or pad to `length` frames.
+
+        Args:
+            x: Levels in dB, shape (..., frames, mel_bins), at least one frame.
+
+        Returns:
+            Shape (..., length, mel_bins).
+        """
+        frames = x.shape[-2]
+        if frames == 0:
+            raise ValueError(f"A spectrogram without frames cannot get a length, shape {x.shape}.")
+        if frames > self.length:
+            start = self._loudest(x)
+            return x[..., start : start + self.length, :]
+        missing = self.length - frames
+        padding = (0, 0, missing // 2, missing - missing // 2)
+        return torch.nn.functional.pad(x, padding, value=self.level)
+
+    def _loudest(self, x: torch.Tensor) -> int:
+        power = torch.pow(10.0, (x - x.max()) / 10).transpose(-1, -2).flatten(0, -2).mean(0)
+        return int(torch.nn.functional.conv1d(power.view(1, 1, -1), self._window).argmax())
