@@ -121,7 +121,7 @@ def _report(directory: Path) -> Iterator[str]:
     for path, what in (
         (FIGURE, "how each scene was classified, without and with class weights"),
         (f"results/{EXPERIMENT}/summary/metrics.csv", "all runs in one table"),
-        (f"results/{EXPERIMENT}/plots", "their training curves"),
+        (f"results/{EXPERIMENT}/summary/plots", "their training curves"),
         (
             f"results/{EXPERIMENT}/curriculum/CumulativeAccuracy/CumulativeAccuracy.csv",
             "how hard every training clip was",
