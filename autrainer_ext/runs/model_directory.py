@@ -1,7 +1,5 @@
 """Model directories that `autrainer inference` serves."""
 
-import shutil
-import tempfile
 from pathlib import Path
 
 import autrainer
@@ -10,6 +8,8 @@ from autrainer.datasets.utils import AbstractFileHandler, LabelEncoder
 from autrainer.models import AbstractModel
 from autrainer.transforms import SmartCompose
 from omegaconf import OmegaConf
+
+from autrainer_ext.folders import building
 
 
 def write_model_directory(
@@ -32,12 +32,9 @@ def write_model_directory(
         inference_transform: Transforms between preprocessing and network. Default: none.
 
     Raises:
-        ValueError: If the folder holds something, there is not one sorted name per class, or
-            the configuration cannot be read.
+        FileExistsError: If the folder holds something.
+        ValueError: If there is not one sorted name per class, or there is no such configuration.
     """
-    directory = Path(directory)
-    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
-        raise ValueError(f"'{directory}' exists and is not an empty folder.")
     if len(class_names) != model.output_dim:
         raise ValueError(f"{len(class_names)} class names for {model.output_dim} outputs.")
     if sorted(set(class_names)) != list(class_names):
@@ -51,18 +48,11 @@ def write_model_directory(
         "preprocess_file_handler.yaml": file_handler,
         "preprocess_pipeline.yaml": pipeline,
     }
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
-    try:
+    with building(Path(directory)) as folder:
         for name, saved in objects.items():
-            saved.to_yaml(str(beside / name))
-        (beside / "_best").mkdir()
-        torch.save(model.state_dict(), beside / "_best" / "model.pt")
-        beside.chmod(0o755)
-        beside.replace(directory)
-    except BaseException:
-        shutil.rmtree(beside, ignore_errors=True)
-        raise
+            saved.to_yaml(str(folder / name))
+        (folder / "_best").mkdir()
+        torch.save(model.state_dict(), folder / "_best" / "model.pt")
 
 
 def _build_preprocessing(path: Path) -> tuple[AbstractFileHandler, SmartCompose]:

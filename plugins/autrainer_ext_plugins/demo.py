@@ -7,8 +7,12 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from autrainer.core.scripts import AbstractScript, CommandLineError
+
+if TYPE_CHECKING:
+    from autrainer_ext.runs import RunOutputs
 
 EXPERIMENT = "demo"
 CRITERIA = ("CrossEntropy", "BalancedCrossEntropy")
@@ -114,9 +118,10 @@ def _report(directory: Path) -> Iterator[str]:
             low, high = binomtest(k, n).proportion_ci(method="wilson")
             cells.append(f"{100 * k / n:.1f} ({100 * low:.1f} to {100 * high:.1f})")
         criterion = name.split("_")[0].removeprefix("ToyScenes-")
-        yield f"  {criterion:22}{name.rsplit('_', 1)[1]:6}" + "".join(f"{c:22}" for c in cells)
+        row = f"  {criterion:22}{name.rsplit('_', 1)[1]:6}" + "".join(f"{c:22}" for c in cells)
+        yield row.rstrip()
     yield f"  chance: {100 / len(run.class_names):.1f}"
-    _draw(directory / FIGURE, outputs)
+    _draw(directory, outputs)
     yield "\nLook at"
     for path, what in (
         (FIGURE, "how each scene was classified, without and with class weights"),
@@ -132,18 +137,24 @@ def _report(directory: Path) -> Iterator[str]:
         yield f"  {directory / path}: {what}"
 
 
-def _draw(path: Path, outputs: dict) -> None:
+def _draw(directory: Path, outputs: dict[str, "RunOutputs"]) -> None:
+    """Confusion matrices of both criteria over their seeds, frequent scenes first."""
+    import pandas as pd
     from matplotlib import pyplot as plt
     from sklearn.metrics import confusion_matrix
 
     from autrainer_ext.plotting import draw_confusion
 
-    figure, panels = plt.subplots(1, 2, figsize=(10.5, 5), layout="constrained", sharey=True)
+    frequencies = pd.read_csv(directory / "data/ToyScenes/train.csv")["scene"].value_counts()
+    labels = [f"{scene} ({count})" for scene, count in frequencies.items()]
+    figure, panels = plt.subplots(1, 2, figsize=(11, 5), layout="constrained", sharey=True)
     for axes, criterion in zip(panels, CRITERIA, strict=True):
         runs = [run for name, run in outputs.items() if name.startswith(f"ToyScenes-{criterion}_")]
-        counts = sum(confusion_matrix(r.targets, r.outputs.argmax(axis=1)) for r in runs)
-        draw_confusion(axes, counts, runs[0].class_names).set_title(
-            f"{criterion}, {len(runs)} seeds: % of each test scene"
+        order = [runs[0].class_names.index(scene) for scene in frequencies.index]
+        counts = sum(
+            confusion_matrix(run.targets, run.outputs.argmax(axis=1), labels=order) for run in runs
         )
-    figure.savefig(path, dpi=120)
+        draw_confusion(axes, counts, labels).set_title(f"{criterion}, {len(runs)} seeds")
+    figure.suptitle("Test clips in % of each true scene (number of training clips)")
+    figure.savefig(directory / FIGURE, dpi=120)
     plt.close(figure)

@@ -75,7 +75,7 @@ class ImportCPMobileScript(AbstractScript):
                 TAU_SCENES if args.labels is None else _read_labels(args.labels),
                 configuration_directory() / "preprocessing" / f"{front_end}.yaml",
             )
-        except ValueError as error:
+        except (ValueError, FileExistsError) as error:
             raise CommandLineError(self.parser, str(error), code=1) from error
         print(f"Model directory with the front end {front_end}: {args.output}")
 

@@ -35,7 +35,7 @@ def test_host_serves_the_directory(tmp_path, model, preprocessing):
 
 def test_full_folder_is_left_alone(tmp_path, model, preprocessing):
     (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(ValueError, match="exists and is not an empty folder"):
+    with pytest.raises(FileExistsError, match="exists and is not an empty folder"):
         write_model_directory(tmp_path, model, ["a", "b", "c"], preprocessing)
     assert [p.name for p in tmp_path.iterdir()] == ["notes.txt"]
 
