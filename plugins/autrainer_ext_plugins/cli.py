@@ -21,6 +21,7 @@ from .fetch import FetchSourceScript
 from .hosts import host_command_line
 from .import_cp_mobile import ImportCPMobileScript
 from .inference import BatchedInferenceScript
+from .train import TidyTrainScript
 
 COMMANDS: list[type[AbstractScript]] = [
     ListConfigurationsScript,
@@ -44,8 +45,9 @@ class CLI(AutrainerCLI):
         super().__init__()
 
     def _init_scripts(self) -> list[AbstractScript]:
-        ours = [command() for command in COMMANDS]
-        scripts = {script.command: script for script in [*self._host.scripts, *ours]}
+        scripts = {script.command: script for script in self._host.scripts}
+        scripts["train"] = TidyTrainScript(scripts["train"])
+        scripts |= {script.command: script for script in (command() for command in COMMANDS)}
         for script in scripts.values():
             script.epilog = re.sub(r"^(Example: )au\w+", r"\1autrainer-ext", script.epilog)
         return list(scripts.values())

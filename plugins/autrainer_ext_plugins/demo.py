@@ -1,5 +1,6 @@
 """Command `demo`: the whole story on data made from code."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -72,12 +73,17 @@ class DemoScript(AbstractScript):
             )
         directory.mkdir(parents=True, exist_ok=True)
         start = time.monotonic()
+        # networks this small gain nothing from more threads, and lose much on a busy machine
+        environment = {"OMP_NUM_THREADS": "1", **os.environ}
+        print(f"\n$ export OMP_NUM_THREADS={environment['OMP_NUM_THREADS']}")
         for command in COMMANDS:
             if command[1] == "inference":
                 _collect_wavs(directory)
             print(f"\n$ {' '.join(command)}", flush=True)
             script = Path(sys.executable).with_name(command[0])
-            status = subprocess.run([script, *command[1:]], cwd=directory).returncode
+            status = subprocess.run(
+                [script, *command[1:]], cwd=directory, env=environment
+            ).returncode
             if status != 0:
                 raise CommandLineError(
                     self.parser, f"'{' '.join(command)}' failed in '{directory}'.", code=1

@@ -8,6 +8,7 @@ every other one with it.
 
 import argparse
 import os
+import sys
 
 from autrainer.core.constants import NamingConstants
 from autrainer.core.scripts import CommandLineError
@@ -55,7 +56,7 @@ def _is_plain(arguments: list[str]) -> bool:
         training = os.path.join(args.results_dir, args.experiment_id, "training")
         return os.path.isdir(training) and _are_plain(next(os.walk(training))[1])
     try:
-        config = _compose(unknown, _PRIMARY_CONFIGS[args.command])
+        config = compose(unknown, _PRIMARY_CONFIGS[args.command])
         grouped = [run for group in config.get("groupings", []) for run in group.runs]
         names = [name for run in grouped for name in run.combine]
     except Exception as error:
@@ -71,8 +72,17 @@ def _are_plain(run_names: list[str]) -> bool:
     return all(len(name.split("_")) <= n_parts for name in run_names)
 
 
-def _compose(overrides: list[str], config_name: str) -> DictConfig:
-    """The configuration as `autrainer` composes it, not knowing that of aucurriculum."""
+def compose(overrides: list[str], config_name: str) -> DictConfig:
+    """The configuration as the host at hand composes it, before anything is swept.
+
+    Args:
+        overrides: What follows the command: overrides and Hydra's own options.
+        config_name: Name of the primary configuration where the options give none.
+
+    Returns:
+        Configuration with its `hydra` node. What aucurriculum ships is known only once
+        aucurriculum was imported.
+    """
     args, _ = get_args_parser().parse_known_args(overrides)
     Plugins.instance()  # finds the kinds of sources a search path may have
     return ConfigLoaderImpl(_search_path(args)).load_configuration(
@@ -86,7 +96,12 @@ def _search_path(args: argparse.Namespace) -> ConfigSearchPath:
         if directory is not None:
             search_path.append("command-line", f"file://{os.path.abspath(directory)}")
     search_path.append("hydra", "pkg://hydra.conf")
-    for plugin in (AutrainerExtSearchPathPlugin, AutrainerPathPlugin):
+    plugins = [AutrainerExtSearchPathPlugin, AutrainerPathPlugin]
+    if "aucurriculum" in sys.modules:
+        from aucurriculum.core.wrappers.main import AucurriculumPathPlugin
+
+        plugins.append(AucurriculumPathPlugin)
+    for plugin in plugins:
         plugin().manipulate_search_path(search_path)
     search_path.append("schema", "structured://")
     return search_path

@@ -71,7 +71,7 @@ def test_user_error_is_told_without_traceback(command, tmp_path, arguments, code
 
 
 @pytest.mark.slow
-def test_failing_job_is_told_in_a_line(command, tmp_path):
+def test_failing_job_is_told_in_a_line_and_leaves_no_run(command, tmp_path):
     (tmp_path / "conf").mkdir()
     (tmp_path / "conf/config.yaml").write_text(
         "defaults: [_autrainer_, _self_]\n"
@@ -87,3 +87,4 @@ def test_failing_job_is_told_in_a_line(command, tmp_path):
     assert "nowhere" in result.stderr.splitlines()[-2]
     assert result.stderr.splitlines()[-1] == "HYDRA_FULL_ERROR=1 shows where this arose."
     assert "Traceback" not in result.stderr
+    assert not list((tmp_path / "results/default/training").glob("*/"))
