@@ -1,5 +1,3 @@
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -162,28 +160,3 @@ def test_failure_leaves_nothing_behind(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="No space left"):
         ToyScenes.download(str(tmp_path / "ToyScenes"))
     assert list(tmp_path.iterdir()) == []
-
-
-CONFIG = """
-defaults: [_autrainer_, _self_]
-results_dir: results
-experiment_id: default
-iterations: 1
-hydra:
-  sweeper:
-    params: {+seed: 1, +batch_size: 32, +learning_rate: 0.005, dataset: ToyScenes,
-      model: CPMobile-5k, optimizer: Adam}
-"""
-
-
-@pytest.mark.slow
-def test_host_fetches_and_preprocesses_it(tmp_path):
-    (tmp_path / "conf").mkdir()
-    (tmp_path / "conf" / "config.yaml").write_text(CONFIG)
-    autrainer = Path(sys.executable).with_name("autrainer")
-    for command in (["fetch"], ["preprocess", "-n", "2", "-u", "500"]):
-        done = subprocess.run([autrainer, *command], cwd=tmp_path, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-    features = sorted((tmp_path / "data" / "ToyScenes" / "log_mel_16k").iterdir())
-    assert len(features) == 1910
-    assert np.load(features[0]).shape == (1, 101, 64)
