@@ -1,10 +1,8 @@
-"""Dataset folders that appear whole or not at all."""
+"""Dataset folders: whether they are complete, and files without copies."""
 
 import os
 import shutil
-import tempfile
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
@@ -37,27 +35,6 @@ def is_built(path: Path, tables: list[str]) -> bool:
 
 def _incomplete(path: Path, missing: str) -> FileExistsError:
     return FileExistsError(f"'{path}' lacks '{missing}': delete the folder, then fetch again.")
-
-
-@contextmanager
-def building(path: Path) -> Iterator[Path]:
-    """Build a folder beside `path` and rename it to `path` at the end.
-
-    Args:
-        path: Folder that does not exist yet, or is empty.
-
-    Yields:
-        An empty folder. If the block fails it is removed and `path` is left as it was.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
-    try:
-        yield folder
-        folder.chmod(0o755)  # mkdtemp hides it from everybody else
-        folder.rename(path)
-    except BaseException:
-        shutil.rmtree(folder)
-        raise
 
 
 def link(names: Iterable[str], source: Path, target: Path) -> None:

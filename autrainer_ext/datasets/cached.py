@@ -86,6 +86,8 @@ class CachedClassificationDataset(BaseClassificationDataset):
     `df_train`, `df_dev` and `df_test` are numbered from 0, whatever split they were cut from.
 
     Args:
+        path: Dataset folder.
+        features_subdir: Folder of the features in it.
         cache: Whether features stay in memory once they were read: True for up to half of
             the memory that is free when the dataset is made, a number for at most so many
             GiB, False to read from disk every time. Splits share it by their sizes.
@@ -97,12 +99,14 @@ class CachedClassificationDataset(BaseClassificationDataset):
             of the development or test split does not occur in training.
     """
 
-    def __init__(self, cache: bool | float = True, **kwargs) -> None:
+    def __init__(
+        self, path: str, features_subdir: str, cache: bool | float = True, **kwargs
+    ) -> None:
         if cache < 0:
             raise ValueError(f"cache must be true, false or a number of GiB, got {cache}.")
         self.cache = cache
-        _check_folders(Path(kwargs["path"]), kwargs["features_subdir"])
-        super().__init__(**kwargs)
+        _check_folders(Path(path), features_subdir)
+        super().__init__(path=path, features_subdir=features_subdir, **kwargs)
         self.df_train = self.df_train.reset_index(drop=True)
         self.df_dev = self.df_dev.reset_index(drop=True)
         self.df_test = self.df_test.reset_index(drop=True)

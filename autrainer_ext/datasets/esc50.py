@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from .building import building, is_built, link
+from autrainer_ext.folders import building
+
+from .building import is_built, link
 from .cached import CachedClassificationDataset
 
 _FOLDS = (1, 2, 3, 4, 5)

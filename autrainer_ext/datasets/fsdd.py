@@ -11,7 +11,9 @@ from zipfile import ZipFile
 import pandas as pd
 from tqdm import tqdm
 
-from .building import building, is_built, link
+from autrainer_ext.folders import building
+
+from .building import is_built, link
 from .cached import CachedClassificationDataset
 
 ARCHIVE = "https://github.com/Jakobovski/free-spoken-digit-dataset/archive/refs/tags/v1.0.10.zip"

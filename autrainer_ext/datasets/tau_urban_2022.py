@@ -6,7 +6,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from .building import building, is_built, link
+from autrainer_ext.folders import building
+
+from .building import is_built, link
 from .cached import CachedClassificationDataset
 
 TREE = "TAU-urban-acoustic-scenes-2022-mobile-development"

@@ -7,7 +7,9 @@ import pandas as pd
 import soundfile
 from tqdm import tqdm
 
-from .building import building, is_built
+from autrainer_ext.folders import building
+
+from .building import is_built
 from .cached import CachedClassificationDataset
 from .toy_devices import DEVICES, record
 from .toy_sounds import CITIES, RATE, SCENES, moment

@@ -1,7 +1,7 @@
 """CP-Mobile, the compact convolutional network for acoustic scene classification."""
 
-from autrainer.models import AbstractModel
 import torch
+from autrainer.models import AbstractModel
 from torch import nn
 
 from .cp_mobile_blocks import InvertedResidual, convolution_norm, round_channels

@@ -1,1 +1,9 @@
-"""runs."""
+"""Reading run directories and writing model directories.
+
+Only `load` and `model_directory` import the host; they are imported by their own names.
+"""
+
+from .outputs import RunOutputs, read_class_names, read_outputs
+from .run import Run, find_runs, read_run
+
+__all__ = ["Run", "RunOutputs", "find_runs", "read_class_names", "read_outputs", "read_run"]

@@ -1,6 +1,7 @@
-"""transforms."""
+"""Front ends and deterministic feature transforms."""
 
 from .clip_level import LowestBands, RelativeLevel
 from .fixed_length import FixedLength
+from .log_spectrogram import LogMelSpectrogram, LogSpectrogram
 
-__all__ = ["FixedLength", "LowestBands", "RelativeLevel"]
+__all__ = ["FixedLength", "LogMelSpectrogram", "LogSpectrogram", "LowestBands", "RelativeLevel"]

@@ -1,42 +1,11 @@
 import pytest
 
-from autrainer_ext.datasets.building import building, is_built, link
+from autrainer_ext.datasets.building import is_built, link
 
 
-def test_folder_appears_at_the_end(tmp_path):
-    target = tmp_path / "data" / "set"
-    with building(target) as folder:
-        (folder / "file").write_text("x")
-        assert not target.exists()
-    assert (target / "file").read_text() == "x"
-    assert [p.name for p in target.parent.iterdir()] == ["set"]
-
-
-def test_nothing_stays_behind_after_a_failure(tmp_path):
-    def interrupted():
-        with building(tmp_path / "set") as folder:
-            (folder / "file").write_text("x")
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        interrupted()
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_full_folder_is_never_replaced(tmp_path):
-    (tmp_path / "set").mkdir()
-    (tmp_path / "set" / "notes").write_text("mine")
-    with pytest.raises(OSError, match="not empty"), building(tmp_path / "set"):
-        pass
-    assert [p.name for p in tmp_path.rglob("*")] == ["set", "notes"]
-
-
-def test_empty_folder_is_filled(tmp_path):
-    (tmp_path / "set").mkdir()
+def test_empty_folder_is_not_built(tmp_path):
+    assert not is_built(tmp_path, ["train.csv"])
     assert not is_built(tmp_path / "set", ["train.csv"])
-    with building(tmp_path / "set") as folder:
-        (folder / "file").touch()
-    assert (tmp_path / "set" / "file").exists()
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,9 @@ from pathlib import Path
 
 from hydra._internal.core_plugins.file_config_source import FileConfigSource
 from hydra.core.config_search_path import ConfigSearchPath
+from hydra.core.hydra_config import HydraConfig
 from hydra.plugins.search_path_plugin import SearchPathPlugin
+from omegaconf import DictConfig, OmegaConf
 
 
 def configuration_directory() -> Path:
@@ -27,7 +29,7 @@ class ShippedConfigSource(FileConfigSource):
     another working directory it would replace the default experiment of autrainer.
     """
 
-    _HIDDEN = ("config.yaml", "curriculum.yaml")
+    HIDDEN = ("config.yaml", "curriculum.yaml")
 
     @staticmethod
     def scheme() -> str:
@@ -36,7 +38,7 @@ class ShippedConfigSource(FileConfigSource):
 
     def is_config(self, config_path: str) -> bool:
         """Whether `config_path` is a shipped configuration."""
-        hidden = self._normalize_file_name(config_path) in self._HIDDEN
+        hidden = self._normalize_file_name(config_path) in self.HIDDEN
         return not hidden and super().is_config(config_path)
 
 
@@ -60,6 +62,25 @@ class AutrainerExtSearchPathPlugin(SearchPathPlugin):
         search_path.append(
             "autrainer-ext", f"{ShippedConfigSource.scheme()}://{configuration_directory()}"
         )
+
+
+def chosen(group: str, _root_: DictConfig) -> str:
+    """Name of the configuration chosen for a group, for use within configurations.
+
+    Hydra's own `hydra:runtime.choices` exists in a running job only; the sweeper of the hosts
+    composes run names before that.
+
+    Args:
+        group: Group as written on the command line, such as `criterion@dataset.criterion`.
+
+    Returns:
+        File name of the choice, without `.yaml`.
+    """
+    hydra = _root_.get("hydra") or HydraConfig.get()
+    return hydra.runtime.choices[group]
+
+
+OmegaConf.register_new_resolver("autrainer_ext.chosen", chosen, replace=True)
 
 
 def _user_directory() -> str | None:

@@ -1,0 +1,33 @@
+"""Folders that appear whole or not at all."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def building(path: Path) -> Iterator[Path]:
+    """Build a folder beside `path` and rename it to `path` at the end.
+
+    Args:
+        path: Folder that does not exist yet, or is empty.
+
+    Yields:
+        An empty folder. If the block fails it is removed and `path` is left as it was.
+
+    Raises:
+        FileExistsError: If `path` is a file or a folder that holds something.
+    """
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise FileExistsError(f"'{path}' exists and is not an empty folder.")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+    try:
+        yield folder
+        folder.chmod(0o755)  # mkdtemp hides it from everybody else
+        folder.rename(path)
+    except BaseException:
+        shutil.rmtree(folder)
+        raise

@@ -1,0 +1,98 @@
+"""Runs and models as live objects; importing this module imports the host's training code."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import audobject
+import autrainer
+import torch
+from autrainer.augmentations import AugmentationManager
+from autrainer.core.utils import set_seed
+from autrainer.datasets import AbstractDataset
+from autrainer.models import AbstractModel
+from autrainer.transforms import TransformManager
+from omegaconf import DictConfig, OmegaConf
+
+from .run import Run
+
+
+@dataclass(frozen=True)
+class LoadedRun:
+    """Data and model of a run, as they were at training.
+
+    Attributes:
+        config: Configuration of the run.
+        data: Its data set, with all three splits and their transforms.
+        model: Its network in evaluation mode, on the CPU.
+    """
+
+    config: DictConfig
+    data: AbstractDataset
+    model: AbstractModel
+
+
+def load_run(run: Run, checkpoint: str = "_best") -> LoadedRun:
+    """Rebuild the data set and the network of a run.
+
+    The global random state is seeded as at the start of training. Paths of the data set are
+    relative to the folder the run was trained from.
+
+    Args:
+        run: The run.
+        checkpoint: Folder of the weights within the run: "_best", "_initial" or an iteration.
+
+    Returns:
+        Data and model.
+
+    Raises:
+        ValueError: If the checkpoint does not exist or the data set cannot be found.
+    """
+    config = OmegaConf.create(run.config)
+    seeds = [int(seed) for seed in str(config.seed).split("-")]
+    set_seed(seeds[0])
+    augmentations = AugmentationManager(config.augmentation).get_augmentations()
+    train, dev, test = TransformManager(
+        OmegaConf.select(config, "model.transform", default={}),
+        OmegaConf.select(config, "dataset.transform", default={}),
+        *augmentations,
+    ).get_transforms()
+    arguments = {
+        key: value for key, value in config.dataset.items() if key not in ("transform", "criterion")
+    }
+    data = autrainer.instantiate(
+        OmegaConf.create(arguments),
+        AbstractDataset,
+        train_transform=train,
+        dev_transform=dev,
+        test_transform=test,
+        seed=seeds[-1],
+        batch_size=config.batch_size,
+        inference_batch_size=config.inference_batch_size,
+    )
+    return LoadedRun(config, data, load_model(run.path, checkpoint))
+
+
+def load_model(directory: Path | str, checkpoint: str = "_best") -> AbstractModel:
+    """Load the network of a run or model directory.
+
+    Args:
+        directory: Folder with `model.yaml` and the checkpoint.
+        checkpoint: Folder of the weights within it.
+
+    Returns:
+        The network in evaluation mode, on the CPU.
+
+    Raises:
+        ValueError: If a file is missing or the weights do not fit the network.
+    """
+    description = Path(directory) / "model.yaml"
+    weights = Path(directory) / checkpoint / "model.pt"
+    for path in (description, weights):
+        if not path.is_file():
+            raise ValueError(f"'{path}' does not exist.")
+    model = audobject.from_yaml(str(description))
+    try:
+        model.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
+    except RuntimeError as error:
+        raise ValueError(f"'{weights}' does not fit the network of '{description}'.") from error
+    return model.eval()

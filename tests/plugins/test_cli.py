@@ -1,0 +1,89 @@
+import pytest
+
+import autrainer_ext
+
+HEAVY = """
+import sys
+from autrainer_ext_plugins.cli import main
+try:
+    main()
+except SystemExit:
+    pass
+print({"torch", "pandas", "matplotlib"} & set(sys.modules))
+"""
+
+
+@pytest.mark.parametrize(
+    "arguments", ["--version", "--help", "train -h", "list model", "show model CPMobile"]
+)
+def test_looking_around_loads_nothing_heavy(python, arguments):
+    assert python(HEAVY, *arguments.split()).splitlines()[-1] == "set()"
+
+
+def test_every_host_command_is_there(command, tmp_path):
+    host = command("aucurriculum", "--help", cwd=tmp_path).stdout
+    ours = command("autrainer-ext", "--help", cwd=tmp_path).stdout
+    commands = [line.split()[0] for line in host.splitlines() if line.startswith("    ")]
+    names = [name for name in commands if name.islower() and name.isascii()]
+    assert "curriculum" in names
+    assert [name for name in names if name not in ours] == []
+
+
+def test_version_is_that_of_the_package(command, tmp_path):
+    output = command("autrainer-ext", "--version", cwd=tmp_path).stdout
+    assert output.strip() == f"autrainer-ext {autrainer_ext.__version__}"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        ("", 2, "No command provided."),
+        ("nonsense", 2, "invalid choice: 'nonsense'"),
+        ("list model --what", 2, "Unknown arguments: ['--what']"),
+        ("list nonsense", 1, "No configurations in 'nonsense'. Choose from: "),
+        ("show model Nonsense", 1, "No configuration 'Nonsense' found for 'model'."),
+        ("show model CPMobile -s", 1, "already exists. Use -f to overwrite it."),
+        ("postprocess results x", 1, "Results directory 'results' does not exist."),
+        ("postprocess conf x", 1, "Experiment ID 'x' does not exist"),
+        ("train -cn nonsense", 1, "Cannot find primary config 'nonsense'"),
+        (
+            "train dataset=ToyTabular-C optimizer=Adam model=Nonsense",
+            1,
+            "Could not find 'model/Nonsense'",
+        ),
+        ("train iterations", 1, "missing EQUAL"),
+        ("inference nowhere conf out", 1, "Model directory 'nowhere' does not exist."),
+        ("inference conf conf out", 1, "Checkpoint 'conf/_best/model.pt' does not exist."),
+        ("inference conf conf out -w 1", 2, "-w and -s belong together."),
+        ("inference conf conf out -b 0", 2, "'0' is not a whole number from 1 on"),
+        ("inference conf conf out -d gpu", 2, "Invalid device 'gpu'."),
+    ],
+)
+def test_user_error_is_told_without_traceback(command, tmp_path, arguments, code, message):
+    (tmp_path / "conf/model").mkdir(parents=True)
+    (tmp_path / "conf/model/CPMobile.yaml").touch()
+    result = command("autrainer-ext", *arguments.split(), cwd=tmp_path, check=False)
+    assert result.returncode == code, result.stderr
+    assert message.lower() in result.stderr.lower()
+    assert "Traceback" not in result.stderr
+    assert not (tmp_path / "out").exists()
+    assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.slow
+def test_failing_job_is_told_in_a_line(command, tmp_path):
+    (tmp_path / "conf").mkdir()
+    (tmp_path / "conf/config.yaml").write_text(
+        "defaults: [_autrainer_, _self_]\n"
+        "results_dir: results\n"
+        "experiment_id: default\n"
+        "iterations: 1\n"
+        "device: cpu\n"
+        "hydra: {sweeper: {params: {+seed: 1, +batch_size: 8, +learning_rate: 0.1,\n"
+        "  dataset: FSDD, model: CPMobile-5k, optimizer: Adam, dataset.path: nowhere}}}\n"
+    )
+    result = command("autrainer-ext", "train", cwd=tmp_path, check=False)
+    assert result.returncode == 1
+    assert "nowhere" in result.stderr.splitlines()[-2]
+    assert result.stderr.splitlines()[-1] == "HYDRA_FULL_ERROR=1 shows where this arose."
+    assert "Traceback" not in result.stderr
