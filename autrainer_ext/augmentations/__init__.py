@@ -1,9 +1,10 @@
 """Augmentations of log-mel spectrograms, for the hosts' augmentation pipelines."""
 
-from .recording import NoiseFloor, RandomEqualiser, SurroundingSilence
+from .recording import EdgeCut, NoiseFloor, RandomEqualiser, SurroundingSilence
 from .warping import TimeStretch, VocalTractPerturbation
 
 __all__ = [
+    "EdgeCut",
     "NoiseFloor",
     "RandomEqualiser",
     "SurroundingSilence",

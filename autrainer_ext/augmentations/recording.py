@@ -1,4 +1,4 @@
-"""Other rooms, microphones and background noises, on log-mel spectrograms in decibels."""
+"""Other segmentations, microphones and backgrounds, on log-mel spectrograms in decibels."""
 
 import math
 
@@ -6,6 +6,40 @@ import torch
 from autrainer.augmentations import AbstractAugmentation
 
 _NATS_PER_DECIBEL = math.log(10) / 10
+
+
+class EdgeCut(AbstractAugmentation):
+    """Cut random numbers of frames off both ends, as a hasty segmentation does, two draws.
+
+    At most an eighth of the clip goes on one side, so that clips shorter than 8 frames stay.
+
+    Args:
+        max_frames: Most frames on one side, not negative.
+        order: Position in the pipeline.
+        p: Probability of changing a clip.
+        generator_seed: Seed of the draws. Default: the same draws in every process.
+
+    Raises:
+        ValueError: If `max_frames` is negative.
+    """
+
+    def __init__(
+        self,
+        max_frames: int = 5,
+        order: int = 0,
+        p: float = 1.0,
+        generator_seed: int | None = None,
+    ) -> None:
+        _check_frames(max_frames)
+        super().__init__(order, p, generator_seed)
+        self.max_frames = max_frames
+
+    def apply(self, x: torch.Tensor, index: int | None = None) -> torch.Tensor:
+        """Shorten `x`, shape (..., frames, mel_bins)."""
+        frames = x.shape[-2]
+        cuts = torch.randint(self.max_frames + 1, (2,), generator=self.g)
+        before, after = cuts.clamp(max=frames // 8).tolist()
+        return x[..., before : frames - after, :]
 
 
 class SurroundingSilence(AbstractAugmentation):
@@ -31,8 +65,7 @@ class SurroundingSilence(AbstractAugmentation):
         p: float = 1.0,
         generator_seed: int | None = None,
     ) -> None:
-        if max_frames < 0:
-            raise ValueError(f"max_frames must not be negative, got {max_frames}.")
+        _check_frames(max_frames)
         super().__init__(order, p, generator_seed)
         self.max_frames = max_frames
         self.level = level
@@ -138,6 +171,11 @@ def _random_curve(length: int, nodes: int, generator: torch.Generator) -> torch.
     values = torch.randn(1, 1, nodes, generator=generator)
     curve = torch.nn.functional.interpolate(values, length, mode="linear", align_corners=True)
     return curve[0, 0]
+
+
+def _check_frames(max_frames: int) -> None:
+    if max_frames < 0:
+        raise ValueError(f"max_frames must not be negative, got {max_frames}.")
 
 
 def _check_curve(std_db: float, nodes: int) -> None:

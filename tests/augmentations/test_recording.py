@@ -3,9 +3,9 @@ import numpy as np
 import pytest
 import torch
 
-from autrainer_ext.augmentations import NoiseFloor, RandomEqualiser, SurroundingSilence
+from autrainer_ext.augmentations import EdgeCut, NoiseFloor, RandomEqualiser, SurroundingSilence
 
-EVERY = [NoiseFloor, RandomEqualiser, SurroundingSilence]
+EVERY = [EdgeCut, NoiseFloor, RandomEqualiser, SurroundingSilence]
 
 
 def clip(frames: int = 40, seed: int = 0) -> torch.Tensor:
@@ -40,6 +40,22 @@ def test_settings_survive_saving(make):
     augmentation = make(p=0.5, order=-1, generator_seed=4)
     loaded = audobject.from_yaml_s(augmentation.to_yaml_s())
     assert loaded.to_yaml_s() == augmentation.to_yaml_s()
+
+
+@pytest.mark.parametrize(("frames", "most"), [(40, 3), (20, 2), (8, 1), (7, 0)])
+def test_both_ends_lose_up_to_an_eighth(frames, most):
+    augmentation, x = EdgeCut(3, generator_seed=0), clip(frames)
+    seen = set()
+    for _ in range(200):
+        kept = augmentation(x)[0]
+        before = next(k for k in range(frames) if torch.equal(x[0, k], kept[0]))
+        assert torch.equal(kept, x[0, before : before + len(kept)])
+        seen.add((before, frames - before - len(kept)))
+    assert seen == {(before, after) for before in range(most + 1) for after in range(most + 1)}
+
+
+def test_nothing_cut_is_the_identity():
+    assert torch.equal(EdgeCut(0)(clip()), clip())
 
 
 def test_no_silence_is_the_identity():
@@ -112,6 +128,7 @@ def test_powers_add_up_like_those_of_independent_sources():
 @pytest.mark.parametrize(
     ("make", "settings", "message"),
     [
+        (EdgeCut, {"max_frames": -1}, "max_frames must not be negative, got -1."),
         (SurroundingSilence, {"max_frames": -1}, "max_frames must not be negative, got -1."),
         (RandomEqualiser, {"std_db": -1.0}, "std_db must not be negative, got -1.0."),
         (RandomEqualiser, {"nodes": 1}, "A curve needs at least 2 nodes, got 1."),
