@@ -98,7 +98,7 @@ class RandomEqualiser(AbstractAugmentation):
 
     def __init__(
         self,
-        std_db: float = 5.0,
+        std_db: float = 4.0,
         nodes: int = 6,
         order: int = 0,
         p: float = 1.0,

@@ -35,7 +35,7 @@ class VocalTractPerturbation(AbstractAugmentation):
 
     def __init__(
         self,
-        max_factor: float = 1.2,
+        max_factor: float = 1.1,
         limit_hz: float = 8000.0,
         fmin: float = 50.0,
         fmax: float = 8000.0,
