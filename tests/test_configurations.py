@@ -14,6 +14,7 @@ from autrainer.transforms import AbstractTransform
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.plugins import Plugins
 from omegaconf import OmegaConf
+from omegaconf.errors import InterpolationResolutionError
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
 FILES = sorted(CONF.rglob("*.yaml"))
@@ -150,3 +151,13 @@ def test_checkout_trains_the_demonstration(compose, monkeypatch):
         k: v for k, v in demo.items() if k != "hydra"
     }
     assert checkout["hydra"]["sweeper"] == demo["hydra"]["sweeper"]
+
+
+def test_name_of_a_choice_that_was_not_made_is_an_error():
+    config = OmegaConf.create(
+        {"id": "${autrainer_ext.chosen:model}", "hydra": {"runtime": {"choices": {"model": "A"}}}}
+    )
+    assert config.id == "A"
+    config.hydra.runtime.choices = {}
+    with pytest.raises(InterpolationResolutionError, match="nothing is chosen for 'model'"):
+        _ = config.id

@@ -75,8 +75,13 @@ def chosen(group: str, _root_: DictConfig) -> str:
 
     Returns:
         File name of the choice, without `.yaml`.
+
+    Raises:
+        ValueError: If nothing is chosen for the group.
     """
     hydra = _root_.get("hydra") or HydraConfig.get()
+    if group not in hydra.runtime.choices:
+        raise ValueError(f"nothing is chosen for '{group}': add '+{group}=NAME'.")
     return hydra.runtime.choices[group]
 
 
