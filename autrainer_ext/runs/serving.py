@@ -21,14 +21,12 @@ import torch
 from autrainer.datasets.utils import AudioFileHandler
 from autrainer.serving import Inference
 
+from .audio_files import UnusableFileError, check_file
+
 _BATCH_VALUES = 2**22  # a batch of long inputs stays below 16 MB of single precision numbers
 _HELD_BATCHES = 4
 _AMPLE_SAMPLES = 2**16  # longer than the analysis window of any front end
 _WORKERS = min(4, os.cpu_count() or 1)
-
-
-class UnusableFileError(Exception):
-    """A file that cannot be predicted; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -53,38 +51,6 @@ class _Item:
     file: str
     offset: str | None
     features: torch.Tensor
-
-
-def collect_files(directory: str, extension: str, recursive: bool = False) -> list[str]:
-    """Find what carries the name of an audio file, usable or not.
-
-    Args:
-        directory: Folder to search. Links to folders are followed, each folder once.
-        extension: Ending with or without its dot; upper and lower case are the same.
-        recursive: Whether to search sub-folders too.
-
-    Returns:
-        Paths relative to `directory`, sorted. Hidden files and folders are left out.
-    """
-    ending = "." + extension.lstrip(".").lower()
-    found: list[str] = []
-    visited = set()
-    for folder, folders, files in os.walk(directory, followlinks=True):
-        visited.add(os.path.realpath(folder))
-        names = [name for name in folders + files if not name.startswith(".")]
-        found += [
-            os.path.relpath(os.path.join(folder, name), directory)
-            for name in names
-            if name.lower().endswith(ending)
-        ]
-        folders[:] = [
-            name
-            for name in folders
-            if recursive
-            and not name.startswith(".")
-            and os.path.realpath(os.path.join(folder, name)) not in visited
-        ]
-    return sorted(found)
 
 
 class BatchedInference(Inference):
@@ -183,7 +149,7 @@ class BatchedInference(Inference):
 
     def _prepare(self, directory: str, file: str) -> list[_Item]:
         path = os.path.join(directory, file)
-        _check_file(path)
+        check_file(path)
         samples = self._load(path)
         return [_Item(file, offset, self._features(part)) for offset, part in self._cut(samples)]
 
@@ -316,19 +282,6 @@ def _collect(file: str, future: Future, reasons: dict[str, str]) -> Iterator[_It
         reasons[file] = str(error)
     except Exception as error:
         reasons[file] = f"{type(error).__name__}: {_brief(error)}"
-
-
-def _check_file(path: str) -> None:
-    if any("\ud800" <= letter <= "\udfff" for letter in path):
-        raise UnusableFileError("its name is not valid text")
-    if not os.path.exists(path):
-        raise UnusableFileError("broken link" if os.path.islink(path) else "vanished")
-    if not os.path.isfile(path):
-        raise UnusableFileError("a folder" if os.path.isdir(path) else "not a regular file")
-    if not os.access(path, os.R_OK):
-        raise UnusableFileError("no permission to read it")
-    if os.path.getsize(path) == 0:
-        raise UnusableFileError("empty (0 bytes)")
 
 
 def _key(file: str, offset: str | None) -> dict[str, str]:

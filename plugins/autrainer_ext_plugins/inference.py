@@ -71,7 +71,8 @@ class BatchedInferenceScript(InferenceScript):
             CommandLineError: If nothing could be predicted or an argument is wrong.
         """
         self._check_cheaply(args)
-        from autrainer_ext.runs.serving import BatchedInference, collect_files
+        from autrainer_ext.runs.audio_files import collect_files
+        from autrainer_ext.runs.serving import BatchedInference
 
         files = collect_files(args.input, args.extension, args.recursive)
         if not files:

@@ -12,8 +12,9 @@ from autrainer.serving import Inference
 
 from autrainer_ext.models import CPMobile
 from autrainer_ext.runs import serving
+from autrainer_ext.runs.audio_files import collect_files
 from autrainer_ext.runs.model_directory import write_model_directory
-from autrainer_ext.runs.serving import BatchedInference, collect_files
+from autrainer_ext.runs.serving import BatchedInference
 
 LABELS = [f"class {index}" for index in range(4)]
 
@@ -211,16 +212,6 @@ def test_waiting_features_are_bounded(model, recordings, monkeypatch):
     outcome = run(inference, recordings)
     assert max(sizes) == 2
     assert outcome.results["filename"].tolist() == expected["filename"].tolist()
-
-
-def test_files_are_found_by_ending(tmp_path):
-    for name in ("b.wav", "a.WAV", ".hidden.wav", "c.flac", "sub/d.wav", ".git/e.wav"):
-        path = tmp_path / name
-        path.parent.mkdir(exist_ok=True)
-        path.touch()
-    (tmp_path / "sub/loop").symlink_to(tmp_path)
-    assert collect_files(str(tmp_path), "wav") == ["a.WAV", "b.wav"]
-    assert collect_files(str(tmp_path), ".Wav", True) == ["a.WAV", "b.wav", "sub/d.wav"]
 
 
 def test_broken_model_is_named(model, tmp_path):
