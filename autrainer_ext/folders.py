@@ -7,6 +7,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 
+def is_free(path: Path) -> bool:
+    """Whether a folder can be made at `path` without touching anything: nothing or an empty one."""
+    return not path.exists() or (path.is_dir() and not any(path.iterdir()))
+
+
 @contextmanager
 def building(path: Path) -> Iterator[Path]:
     """Build a folder beside `path` and rename it to `path` at the end.
@@ -20,7 +25,7 @@ def building(path: Path) -> Iterator[Path]:
     Raises:
         FileExistsError: If `path` is a file or a folder that holds something.
     """
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+    if not is_free(path):
         raise FileExistsError(f"'{path}' exists and is not an empty folder.")
     path.parent.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from autrainer_ext.folders import is_free
+
 
 def is_built(path: Path, tables: list[str]) -> bool:
     """Whether a dataset folder exists already.
@@ -22,7 +24,7 @@ def is_built(path: Path, tables: list[str]) -> bool:
         FileExistsError: If a table or a file of a table is missing in a folder that is not
             empty: nothing is ever added to it.
     """
-    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+    if is_free(path):
         return False
     for table in tables:
         if not (path / table).is_file():

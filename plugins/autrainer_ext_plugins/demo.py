@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 from autrainer.core.scripts import AbstractScript, CommandLineError
 
+from autrainer_ext.folders import is_free
+
 if TYPE_CHECKING:
     from autrainer_ext.runs import RunOutputs
 
@@ -67,7 +69,7 @@ class DemoScript(AbstractScript):
             CommandLineError: If the folder is not empty or one of the commands fails.
         """
         directory = Path(args.directory)
-        if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+        if not is_free(directory):
             raise CommandLineError(
                 self.parser, f"'{directory}' exists and is not an empty folder.", code=1
             )
