@@ -117,7 +117,6 @@ from autrainer_ext_plugins.writing import write_table
 
 class RunNames(AbstractPlugin):
     folder = "names"
-    reads_arrays_only = True
 
     def __init__(self, suffix):
         if not isinstance(suffix, str):

@@ -2,7 +2,7 @@
 
 from .confusion import accuracy, balanced_accuracy, check_counts, confusion_counts
 from .entropies import Entropies, entropies, entropy
-from .intervals import mean_interval
+from .intervals import crossed_mean_interval, mean_interval
 from .perplexities import Perplexities, ema, nit, perplexities
 from .table_intervals import METHODS, resample_tables, table_interval
 from .triangle import (
@@ -26,6 +26,7 @@ __all__ = [
     "cartesian",
     "check_counts",
     "confusion_counts",
+    "crossed_mean_interval",
     "ema",
     "entropies",
     "entropy",

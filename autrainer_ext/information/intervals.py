@@ -1,7 +1,7 @@
-"""Bootstrap intervals."""
+"""Intervals of means."""
 
 import numpy as np
-from scipy.stats import bootstrap
+from scipy.stats import bootstrap, t
 
 _BATCH_BYTES = 2**26
 
@@ -44,3 +44,48 @@ def mean_interval(
         vectorized=True,
     ).confidence_interval
     return float(interval.low), float(interval.high)
+
+
+def crossed_mean_interval(values: np.ndarray, *, confidence: float = 0.95) -> tuple[float, float]:
+    """Interval of a mean over two crossed random factors, such as seeds and recordings.
+
+    Holds for other seeds and other recordings, where the mean over seeds of every recording would
+    hold for other recordings only. With the mean squares of the rows, columns and the rest of a
+    two-way analysis of variance, the variance of the mean is (rows + columns - rest) / (R C), and
+    no less than either factor's alone; its degrees of freedom are Satterthwaite's.
+
+    Args:
+        values: Shape (R, C), finite: the value of every recording (column) with every seed (row).
+            Differences of two conditions give their paired interval.
+        confidence: Coverage, in (0, 1).
+
+    Returns:
+        Lower and upper end. A single row says nothing about rows: the interval then is Student's
+        for other columns. Values that are all equal give that value twice; fewer than two columns
+        give nan twice.
+
+    Raises:
+        ValueError: If `values` is not two-dimensional or holds a value that is not finite.
+
+    Source:
+        Satterthwaite (1946), An approximate distribution of estimates of variance components.
+        doi:10.2307/3002019
+    """
+    values = np.asarray(values, dtype=float)
+    if values.ndim != 2 or not np.isfinite(values).all():
+        raise ValueError("values must be a two-dimensional array of finite numbers.")
+    n_rows, n_columns = values.shape
+    if n_rows < 1 or n_columns < 2:
+        return np.nan, np.nan
+    mean = values.mean()
+    rows, columns = values.mean(axis=1) - mean, values.mean(axis=0) - mean
+    rest = values - mean - rows[:, None] - columns
+    freedom = np.array([n_rows - 1, n_columns - 1, (n_rows - 1) * (n_columns - 1)])
+    squares = [n_columns * rows @ rows, n_rows * columns @ columns, np.square(rest).sum()]
+    of_rows, of_columns, of_rest = squares / np.maximum(freedom, 1) / values.size
+    variance = max(of_rows + of_columns - of_rest, of_rows, of_columns)
+    if not variance > 0:
+        return float(mean), float(mean)
+    terms = np.square([of_rows, of_columns, of_rest]) / np.maximum(freedom, 1)
+    half_width = t.ppf((1 + confidence) / 2, variance**2 / terms.sum()) * np.sqrt(variance)
+    return float(mean - half_width), float(mean + half_width)

@@ -20,13 +20,13 @@ class DCASE2022Baseline(AbstractModel):
     these are its windows of 4 x 10; other inputs work from 5 frames and 5 mel bins on, so that
     the number of parameters does not depend on the length of the clips.
 
-    | layer    | output of a clip, 51 frames of 40 mel bins                                  |
-    |----------|-----------------------------------------------------------------------------|
-    | `block1` | 16 x 40 x 51, convolution, batch norm, ReLU                                 |
-    | `block2` | 16 x 8 x 10, convolution, batch norm, ReLU, maxima over 5 x 5, drop-out     |
-    | `block3` | 32 x 2 x 1, convolution, batch norm, ReLU, maxima over 4 x 10, drop-out     |
-    | `hidden` | 100, dense, ReLU, drop-out                                                  |
-    | `head`   | logits                                                                      |
+    | layer    | output of a clip, 51 frames of 40 mel bins                         |
+    |----------|--------------------------------------------------------------------|
+    | `block1` | 16 x 40 x 51, convolution, batch norm, ReLU                        |
+    | `block2` | 16 x 8 x 10, convolution, batch norm, ReLU, maxima over 5 x 5      |
+    | `block3` | 32 x 2 x 1, drop-out, convolution, batch norm, ReLU, maxima over 4 x 10 |
+    | `hidden` | 100, drop-out, dense, ReLU                                         |
+    | `head`   | logits, drop-out, dense                                            |
 
     Args:
         output_dim: Number of classes, at least 2.
@@ -61,16 +61,15 @@ class DCASE2022Baseline(AbstractModel):
         self.embedding_layer = embedding_layer
 
         self.block1 = _convolution(1, 16)
-        self.block2 = nn.Sequential(
-            *_convolution(16, 16), nn.MaxPool2d((5, 5)), nn.Dropout(dropout)
-        )
+        self.block2 = nn.Sequential(*_convolution(16, 16), nn.MaxPool2d((5, 5)))
+        # a drop-out opens the block after: embeddings are without it, in training too
         self.block3 = nn.Sequential(
-            *_convolution(16, 32), nn.AdaptiveMaxPool2d((2, 1)), nn.Dropout(dropout)
+            nn.Dropout(dropout), *_convolution(16, 32), nn.AdaptiveMaxPool2d((2, 1))
         )
         self.hidden = nn.Sequential(
-            nn.Flatten(), nn.Linear(64, 100), nn.ReLU(), nn.Dropout(dropout)
+            nn.Dropout(dropout), nn.Flatten(), nn.Linear(64, 100), nn.ReLU()
         )
-        self.head = nn.Linear(100, output_dim)
+        self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(100, output_dim))
         self.apply(_initialise)
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:

@@ -29,6 +29,16 @@ class Run:
         return self.path.name
 
     @property
+    def seed(self) -> str:
+        """Seed it was trained with, as the end of its name; empty if the configuration has none."""
+        return str(self.config.get("seed", ""))
+
+    @property
+    def family(self) -> str:
+        """What the names of the runs that differ in the seed alone have in common."""
+        return self.name.removesuffix(f"_{self.seed}")
+
+    @property
     def is_complete(self) -> bool:
         """Whether training came to its end: the host writes `metrics.csv` last."""
         return (self.path / "metrics.csv").is_file()

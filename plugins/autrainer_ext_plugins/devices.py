@@ -20,21 +20,27 @@ from autrainer_ext.information import (
 from autrainer_ext.plotting.devices import draw_device_table, run_labels
 from autrainer_ext.runs import Run, RunOutputs, read_metadata, read_outputs
 
+from .comparison import COLUMNS, compare_conditions
+from .parallel_groups import check_column, contributions, parallel_groups
 from .plugin import AbstractPlugin
 from .writing import save_figure, write_table
 
+SCORES = ["log_loss", "accuracy"]
 GROUPS = ("seen", "unseen", "all")
 
 
 class Devices(AbstractPlugin):
     """Accuracy, log loss and entropy-modulated accuracy on the test split, per device.
 
-    A device is seen if it occurs in the training table. Three files:
+    A device is seen if it occurs in the training table. Files:
 
     - `devices.csv`: a row for every run and device and for the groups "seen", "unseen" (if there
       are any) and "all", with the ends of 95 % intervals.
     - `task1.csv`: the layout of DCASE Task 1, a row for every run and class and for all classes,
       with the log loss and accuracy overall and per device.
+    - `differences.csv`: for accuracy and log loss on seen, unseen and all devices, every pair of
+      conditions (runs that differ in more than the seed) against each other on the same recordings,
+      with the ends of 95 % intervals for other seeds and recordings (see `compare_conditions`).
     - `devices.png` and `.svg`: accuracies of every run and device.
 
     All are averages over samples; where classes have equally many, as in the challenge, those are
@@ -54,7 +60,6 @@ class Devices(AbstractPlugin):
     """
 
     folder: ClassVar[str] = "devices"
-    reads_arrays_only: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -75,15 +80,32 @@ class Devices(AbstractPlugin):
             ValueError: If a run saved no test outputs, its tables lack a column, or a test
                 sample is of no device.
         """
-        long, wide = [], []
+        long, wide, values = [], [], {}
         for run in runs:
             outputs, table, seen = self._read(run)
             groups = parallel_groups(table, run, self.group)
-            long.append(self._by_device(outputs, table, seen, groups).assign(run=run.name))
-            wide.append(self._by_class(outputs, table).assign(run=run.name))
-        devices, classes = (pd.concat(tables, ignore_index=True) for tables in (long, wide))
-        for name, table in (("devices", devices), ("task1", classes)):
-            write_table(table[["run", *table.columns.drop("run")]], folder / f"{name}.csv")
+            samples = _sample_scores(outputs, table[run.config["dataset"]["index_column"]])
+            wide.append(self._by_class(outputs, table, samples).assign(run=run.name))
+            for part, mask in self._parts(table, seen):
+                of_part = None if groups is None else groups[mask]
+                shares = samples[mask].apply(contributions, groups=of_part)
+                long.append({"run": run.name} | part | _scores(outputs, samples, mask, shares))
+                if not part[self.column]:
+                    for score in SCORES:
+                        values.setdefault((score, part["group"]), {})[run.name] = shares[score]
+        devices, classes = pd.DataFrame(long), pd.concat(wide, ignore_index=True)
+        by_name = {run.name: run for run in runs}
+        differences = [
+            {"score": score, "group": group} | row
+            for (score, group), of_runs in values.items()
+            for row in compare_conditions(by_name, of_runs)
+        ]
+        for name, table in (
+            ("devices", devices),
+            ("task1", classes[["run", *classes.columns.drop("run")]]),
+            ("differences", pd.DataFrame(differences, columns=["score", "group", *COLUMNS])),
+        ):
+            write_table(table, folder / f"{name}.csv")
         save_figure(_figure(devices, self.column), folder / "devices")
 
     def _read(self, run: Run) -> tuple[RunOutputs, pd.DataFrame, set[str]]:
@@ -105,131 +127,62 @@ class Devices(AbstractPlugin):
         rows = test.iloc[outputs.indices].astype({self.column: str})
         return outputs, rows, set(train[self.column].dropna().astype(str))
 
-    def _by_device(
-        self,
-        outputs: RunOutputs,
-        table: pd.DataFrame,
-        seen: set[str],
-        groups: np.ndarray | None,
-    ) -> pd.DataFrame:
+    def _parts(self, table: pd.DataFrame, seen: set[str]) -> list[tuple[dict, np.ndarray]]:
+        """Devices, seen ones first, then groups of them: how each is called and its samples."""
         device = table[self.column]
         is_seen = device.isin(seen)
-        ordered = sorted(device.unique(), key=lambda name: (name not in seen, name))
-        parts = [(name, device == name) for name in ordered]
-        parts += zip(GROUPS, (is_seen, ~is_seen, is_seen | ~is_seen), strict=True)
-        rows = []
-        for number, (name, mask) in enumerate(parts):
-            if mask.any():
-                of_device = number < len(ordered)
-                rows.append(
-                    {
-                        self.column: name if of_device else "",
-                        "group": ("seen" if name in seen else "unseen") if of_device else name,
-                    }
-                    | _scores(outputs, mask.to_numpy(), groups)
-                )
-        return pd.DataFrame(rows)
+        names = sorted(device.unique(), key=lambda name: (name not in seen, name))
+        parts = [
+            ({self.column: name, "group": "seen" if name in seen else "unseen"}, device == name)
+            for name in names
+        ]
+        masks = (is_seen, ~is_seen, is_seen | ~is_seen)
+        parts += [
+            ({self.column: "", "group": group}, mask)
+            for group, mask in zip(GROUPS, masks, strict=True)
+        ]
+        return [(part, mask.to_numpy()) for part, mask in parts if mask.any()]
 
-    def _by_class(self, outputs: RunOutputs, table: pd.DataFrame) -> pd.DataFrame:
-        samples = pd.DataFrame(
-            {
-                "class": np.array(outputs.class_names)[outputs.targets],
-                "device": table[self.column].to_numpy(),
-                "accuracy": _is_correct(outputs),
-                "log_loss": _log_loss(outputs),
-            }
-        )
+    def _by_class(
+        self, outputs: RunOutputs, table: pd.DataFrame, samples: pd.DataFrame
+    ) -> pd.DataFrame:
+        names = np.array(outputs.class_names)[outputs.targets]
+        samples = samples.assign(**{"class": names, "device": table[self.column].to_numpy()})
         everything = samples.assign(**{"class": "all"})
         parts = []
         for rows in (everything, samples):
-            overall = rows.groupby("class", sort=False)[["log_loss", "accuracy"]].mean()
-            per_device = rows.pivot_table(
-                index="class", columns="device", values=["log_loss", "accuracy"]
-            )
+            overall = rows.groupby("class", sort=False)[SCORES].mean()
+            per_device = rows.pivot_table(index="class", columns="device", values=SCORES)
             per_device.columns = [f"{score}_{device}" for score, device in per_device.columns]
             parts.append(overall.join(per_device))
         parts[1] = parts[1].reindex(outputs.class_names).dropna(how="all")
         return pd.concat(parts).reset_index(names="class")
 
 
-def _is_correct(outputs: RunOutputs) -> np.ndarray:
-    return (outputs.outputs.argmax(axis=1) == outputs.targets).astype(float)
-
-
-def _log_loss(outputs: RunOutputs) -> np.ndarray:
-    """Negative logarithm of the probability of the true class, in nats, shape (N,)."""
+def _sample_scores(outputs: RunOutputs, names: pd.Series) -> pd.DataFrame:
+    """Scores of every sample under its name, the log loss in nats."""
     logits = outputs.outputs.astype(float)
-    return logsumexp(logits, axis=1) - logits[np.arange(len(logits)), outputs.targets]
+    of_target = logits[np.arange(len(logits)), outputs.targets]
+    scores = {
+        "log_loss": logsumexp(logits, axis=1) - of_target,
+        "accuracy": (logits.argmax(axis=1) == outputs.targets).astype(float),
+    }
+    return pd.DataFrame(scores, index=names.to_numpy())
 
 
-def _scores(outputs: RunOutputs, mask: np.ndarray, groups: np.ndarray | None) -> dict[str, float]:
+def _scores(
+    outputs: RunOutputs, samples: pd.DataFrame, mask: np.ndarray, shares: pd.DataFrame
+) -> dict[str, float]:
     """Scores of a part of the samples, with the ends of their intervals."""
     scores: dict[str, float] = {"n_samples": int(mask.sum())}
-    of_part = None if groups is None else groups[mask]
-    for name, values in (("accuracy", _is_correct(outputs)), ("log_loss", _log_loss(outputs))):
-        low, high = mean_interval(contributions(values[mask], of_part))
-        scores |= {name: values[mask].mean(), f"{name}_low": low, f"{name}_high": high}
+    for name in ("accuracy", "log_loss"):
+        low, high = mean_interval(shares[name])
+        scores |= {name: samples[name][mask].mean(), f"{name}_low": low, f"{name}_high": high}
     predicted = outputs.outputs.argmax(axis=1)[mask]
     counts = confusion_counts(outputs.targets[mask], predicted, len(outputs.class_names))
     low, high = table_interval(counts, lambda tables: ema(entropies(tables)))
     limits = {"ema_low": float(low), "ema_high": float(high)}
     return scores | {"ema": float(ema(entropies(counts)))} | limits
-
-
-def check_column(table: pd.DataFrame, column: str, run: Run) -> None:
-    """See to it that the table of a run has a column.
-
-    Raises:
-        ValueError: If it has not; the message names the columns there are.
-    """
-    if column not in table:
-        raise ValueError(
-            f"A table of '{run.name}' has no column '{column}', only {', '.join(table)}."
-        )
-
-
-def parallel_groups(
-    table: pd.DataFrame, run: Run, group: str | list[str] | None
-) -> np.ndarray | None:
-    """Number of the group of parallel recordings that every row belongs to.
-
-    Args:
-        table: Table of a split of the run.
-        run: The run; its `parallel_group` is used where `group` is None.
-        group: Column, or columns, whose values parallel recordings share.
-
-    Returns:
-        Numbers from 0, shape (rows,); rows of unknown group are each a group of their own. None
-        if there are no groups.
-
-    Raises:
-        ValueError: If a column is missing.
-    """
-    group = run.config.get("parallel_group") if group is None else group
-    if not group:
-        return None
-    columns = [group] if isinstance(group, str) else list(group)
-    for column in columns:
-        check_column(table, column, run)
-    numbers = table.groupby(columns).ngroup().fillna(-1).to_numpy(dtype=int)  # nan: unknown
-    alone = numbers.max(initial=-1) + 1 + np.arange(len(numbers))
-    return np.where(numbers < 0, alone, numbers)
-
-
-def contributions(values: np.ndarray, groups: np.ndarray | None) -> np.ndarray:
-    """What every group contributes to a mean: the mean of the contributions is that of the values.
-
-    Args:
-        values: Shape (N,).
-        groups: Group of every value, shape (N,), or None where each is alone.
-
-    Returns:
-        Shape (groups,).
-    """
-    if groups is None:
-        return values
-    sums = np.bincount(np.unique(groups, return_inverse=True)[1], weights=values)
-    return sums * len(sums) / len(values)
 
 
 def _figure(devices: pd.DataFrame, column: str) -> Figure:

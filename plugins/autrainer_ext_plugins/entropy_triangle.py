@@ -51,7 +51,6 @@ class EntropyTriangle(AbstractPlugin):
     """
 
     folder = "entropy_triangle"
-    reads_arrays_only = True
 
     def __init__(
         self,
@@ -106,8 +105,6 @@ class EntropyTriangle(AbstractPlugin):
 
     def _confusions(self, run: Run) -> Iterator[Confusion]:
         criterion = criterion_name(run)
-        seed = run.config.get("seed", "")
-        family = run.name.removesuffix(f"_{seed}")
         for split in self.splits:
             strata: dict[str, pd.Series] | None = None
             for iteration, outputs in self._outputs(run, split):
@@ -117,9 +114,9 @@ class EntropyTriangle(AbstractPlugin):
                     yield Confusion(
                         counts=_count(outputs, chosen),
                         run=run.name,
-                        family=family,
+                        family=run.family,
                         criterion=criterion,
-                        seed=seed,
+                        seed=run.seed,
                         split=split,
                         iteration=iteration,
                         stratum_column=column,

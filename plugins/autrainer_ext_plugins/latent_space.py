@@ -25,8 +25,9 @@ from autrainer_ext.latent import (
 )
 from autrainer_ext.runs import Run, read_metadata
 
-from .devices import check_column, contributions, parallel_groups
+from .comparison import COLUMNS, compare_conditions
 from .latent_figures import draw_everything
+from .parallel_groups import check_column, contributions, parallel_groups
 from .plugin import AbstractPlugin
 from .writing import write_table
 
@@ -44,6 +45,7 @@ class Space:
         is_drawn: Whether it is shown in the plane.
         embeddings: Shape (N, D).
         table: Rows of the test table, length N.
+        names: File of every sample, shape (N,).
         classes: Class of every sample, shape (N,).
         devices: Device of every sample, shape (N,).
         groups: Group of parallel recordings, shape (N,), or None.
@@ -55,6 +57,7 @@ class Space:
     is_drawn: bool
     embeddings: np.ndarray
     table: pd.DataFrame
+    names: np.ndarray
     classes: np.ndarray
     devices: np.ndarray
     groups: np.ndarray | None
@@ -69,6 +72,8 @@ class LatentSpace(AbstractPlugin):
       device (cross-validated), the silhouette of either, and `class_on_other_devices`, the share
       of recordings whose nearest one on another device is of the same class; with the ends of 95 %
       intervals, and what chance would give.
+    - `separability_differences.csv`: for these scores every pair of conditions (runs that differ in
+      more than the seed) against each other, as in `Devices`.
     - `persistence.csv`, `diagrams.csv`: persistence diagrams of every layer and their summaries.
     - `diagram_distances.csv`: bottleneck and Wasserstein distance of the diagrams of any two runs
       in the layers that are drawn and that both have.
@@ -141,11 +146,13 @@ class LatentSpace(AbstractPlugin):
         Raises:
             ValueError: If a run cannot be loaded, a table lacks a column or a model a layer.
         """
-        scores, summaries, diagrams, maps = [], [], {}, {}
+        scores, summaries, values, diagrams, maps = [], [], {}, {}, {}
         for run in tqdm(runs, desc="LatentSpace", unit="run"):
             for space in self._spaces(run):
                 key = (run.name, space.layer)
-                scores += self._scores(space)
+                for row, shares in self._scores(space):
+                    scores.append(row)
+                    values.setdefault((space.layer, row["score"]), {})[run.name] = shares
                 diagrams[key] = self._diagrams(space)
                 summaries += [
                     {"run": run.name, "layer": space.layer, "dimension": dimension}
@@ -155,8 +162,17 @@ class LatentSpace(AbstractPlugin):
                 ]
                 if space.is_drawn:
                     maps[key] = self._coordinates(space)
+        by_name = {run.name: run for run in runs}
+        differences = [
+            {"layer": layer, "score": score} | row
+            for (layer, score), of_runs in values.items()
+            for row in compare_conditions(by_name, of_runs)
+        ]
         tables = {
             "separability": pd.DataFrame(scores),
+            "separability_differences": pd.DataFrame(
+                differences, columns=["layer", "score", *COLUMNS]
+            ),
             "persistence": pd.DataFrame(summaries),
             "diagrams": _diagram_table(diagrams),
             "diagram_distances": _distance_table(diagrams, set(maps)),
@@ -207,6 +223,7 @@ class LatentSpace(AbstractPlugin):
                 is_drawn=layer in (self.drawn or layers[-2:][:1]),
                 embeddings=found[layer],
                 table=rows.assign(index=kept),
+                names=rows[run.config["dataset"]["index_column"]].to_numpy(str),
                 classes=rows[run.config["dataset"]["target_column"]].to_numpy(str),
                 devices=rows[self.column].to_numpy(str),
                 groups=parallel_groups(rows, run, self.group),
@@ -214,7 +231,8 @@ class LatentSpace(AbstractPlugin):
             for layer in layers
         ]
 
-    def _scores(self, space: Space) -> list[dict]:
+    def _scores(self, space: Space) -> list[tuple[dict, pd.Series]]:
+        """Rows of the table of scores, and what every recording contributes to them."""
         z, classes, devices, groups = space.embeddings, space.classes, space.devices, space.groups
         values = {
             "class_probe": probe(z, classes, groups, seed=self.seed),
@@ -231,22 +249,24 @@ class LatentSpace(AbstractPlugin):
         rows = []
         for name, per_sample in values.items():
             known = ~np.isnan(per_sample)
-            kept_groups = None if groups is None else groups[known]
-            low, high = mean_interval(contributions(per_sample[known], kept_groups))
-            rows.append(
-                {
-                    "run": space.run,
-                    "model": space.model,
-                    "layer": space.layer,
-                    "n_values": z.shape[1],
-                    "n_samples": int(known.sum()),
-                    "score": name,
-                    "value": per_sample[known].mean() if known.any() else np.nan,
-                    "low": low,
-                    "high": high,
-                    "chance": chance.get(name, np.nan),
-                }
+            shares = contributions(
+                pd.Series(per_sample[known], index=space.names[known]),
+                None if groups is None else groups[known],
             )
+            low, high = mean_interval(shares)
+            row = {
+                "run": space.run,
+                "model": space.model,
+                "layer": space.layer,
+                "n_values": z.shape[1],
+                "n_samples": int(known.sum()),
+                "score": name,
+                "value": shares.mean() if known.any() else np.nan,
+                "low": low,
+                "high": high,
+                "chance": chance.get(name, np.nan),
+            }
+            rows.append((row, shares))
         return rows
 
     def _diagrams(self, space: Space) -> list[np.ndarray]:

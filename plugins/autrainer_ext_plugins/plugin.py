@@ -21,12 +21,9 @@ class AbstractPlugin(ABC):
 
     Attributes:
         folder: Name of the folder for its tables and figures, beside `training/`.
-        reads_arrays_only: Whether it needs nothing but saved outputs and takes seconds: such
-            plugins run whenever an experiment is post-processed.
     """
 
     folder: ClassVar[str]
-    reads_arrays_only: ClassVar[bool] = False
 
     @abstractmethod
     def run(self, runs: Sequence[Run], folder: Path) -> None:
@@ -57,7 +54,8 @@ def load_plugin(name: str, overrides: dict | None = None) -> AbstractPlugin:
         known = ", ".join(plugin_names())
         raise ValueError(f"No plugin '{name}'. There are: {known}.")
     config = yaml.safe_load(path.read_text())
-    config.pop("id", None)
+    for key in ("id", "automatic"):
+        config.pop(key, None)
     unknown = sorted(set(overrides or {}) - set(config))
     if unknown:
         settings = ", ".join(key for key in config if not key.startswith("_"))
@@ -74,6 +72,16 @@ def load_plugin(name: str, overrides: dict | None = None) -> AbstractPlugin:
     return plugin
 
 
-def plugin_names() -> list[str]:
-    """Names of all plugins, the user's and ours."""
-    return sorted({name for source in sources() for name in source.names("plugin")})
+def plugin_names(*, automatic: bool = False) -> list[str]:
+    """Names of all plugins, the user's and ours, read without importing them.
+
+    Args:
+        automatic: Whether to name those only whose configuration says `automatic: true`: they
+            run whenever an experiment is post-processed.
+    """
+    names = sorted({name for source in sources() for name in source.names("plugin")})
+    return [name for name in names if not automatic or _is_automatic(name)]
+
+
+def _is_automatic(name: str) -> bool:
+    return bool(yaml.safe_load(find_configuration("plugin", name).read_text()).get("automatic"))

@@ -31,7 +31,7 @@ class PluginPostprocessScript(AbstractScript):
         super().__init__(
             host.command,
             "Summarise the runs of an experiment and analyse them with plugins.",
-            "Without -p the plugins run that need nothing but saved outputs.\n"
+            "Without -p the plugins run whose configuration says automatic: true.\n"
             "Their tables and figures go to RESULTS/EXPERIMENT/<plugin>/.",
             "Examples:\n"
             "  autrainer-ext postprocess results default -a seed\n"
@@ -103,8 +103,7 @@ class PluginPostprocessScript(AbstractScript):
         if args.override and len(args.plugins or []) != 1:
             raise CommandLineError(self.parser, "-o needs exactly one plugin, named with -p.")
         if args.plugins is None:
-            loaded = {name: load_plugin(name) for name in plugin_names()}
-            return {name: plugin for name, plugin in loaded.items() if plugin.reads_arrays_only}
+            return {name: load_plugin(name) for name in plugin_names(automatic=True)}
         overrides = dict(self._setting(text) for text in args.override)
         return {name: load_plugin(name, overrides) for name in dict.fromkeys(args.plugins)}
 

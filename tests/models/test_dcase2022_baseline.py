@@ -14,17 +14,17 @@ TABLE = {
     "block2.1": ((16, 40, 51), 64),
     "block2.2": ((16, 40, 51), 0),
     "block2.3": ((16, 8, 10), 0),
-    "block2.4": ((16, 8, 10), 0),
-    "block3.0": ((32, 8, 10), 25_120),
-    "block3.1": ((32, 8, 10), 128),
-    "block3.2": ((32, 8, 10), 0),
-    "block3.3": ((32, 2, 1), 0),
+    "block3.0": ((16, 8, 10), 0),
+    "block3.1": ((32, 8, 10), 25_120),
+    "block3.2": ((32, 8, 10), 128),
+    "block3.3": ((32, 8, 10), 0),
     "block3.4": ((32, 2, 1), 0),
-    "hidden.0": ((64,), 0),
-    "hidden.1": ((100,), 6_500),
-    "hidden.2": ((100,), 0),
+    "hidden.0": ((32, 2, 1), 0),
+    "hidden.1": ((64,), 0),
+    "hidden.2": ((100,), 6_500),
     "hidden.3": ((100,), 0),
-    "head": ((10,), 1_010),
+    "head.0": ((100,), 0),
+    "head.1": ((10,), 1_010),
 }
 
 
@@ -69,9 +69,18 @@ def test_multiply_adds_are_those_published():
     assert sum(counted) == pytest.approx(29.23e6, rel=0.01)
 
 
+def test_embeddings_of_training_are_without_drop_out():
+    model = DCASE2022Baseline(10, dropout=0.9).train()
+    with torch.no_grad():
+        outputs = [model.embeddings(clips()), model.embeddings(clips())]
+        logits = [model(clips()), model(clips())]
+    assert torch.equal(*outputs)
+    assert not torch.equal(*logits)
+
+
 def test_second_pooling_takes_windows_of_4_by_10_on_the_published_input():
     x = torch.randn(2, 32, 8, 10)
-    pooling = DCASE2022Baseline(10).block3[3]
+    pooling = DCASE2022Baseline(10).block3[4]
     assert torch.equal(pooling(x), nn.functional.max_pool2d(x, (4, 10)))
 
 

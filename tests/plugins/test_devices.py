@@ -7,19 +7,22 @@ import pytest
 import yaml
 from scipy.special import log_softmax
 
-from autrainer_ext.information import mean_interval
+from autrainer_ext.information import crossed_mean_interval, mean_interval
 from autrainer_ext.runs import read_run
 from autrainer_ext_plugins.devices import Devices
 
 SCENES = ["bus", "park", "tram"]
 
 
-def write_run(folder, name, *, seed=0, seen=("a", "b"), tested=("a", "b", "c"), **columns):
+def write_run(
+    folder, name, *, seed=0, seen=("a", "b"), tested=("a", "b", "c"), run_seed=None, **columns
+):
     """A run with the files the plugin reads: 3 scenes x devices x 10 moments, in random order."""
     path = folder / name
     for part in (".hydra", "_metadata", "_test"):
         (path / part).mkdir(parents=True)
-    config = {"dataset": {"target_column": "scene"}}
+    config = {"dataset": {"target_column": "scene", "index_column": "filename"}}
+    config |= {} if run_seed is None else {"seed": run_seed}
     (path / ".hydra/config.yaml").write_text(yaml.safe_dump(config))
     labels = {"$autrainer.LabelEncoder==0.4.0": {"labels": SCENES}}
     (path / "target_transform.yaml").write_text(yaml.safe_dump(labels))
@@ -27,6 +30,9 @@ def write_run(folder, name, *, seed=0, seen=("a", "b"), tested=("a", "b", "c"), 
         grid = [(s, d, m) for s in range(3) for m in range(10) for d in devices]
         targets, device, moment = map(np.array, zip(*grid, strict=True))
         table = pd.DataFrame({"scene": np.array(SCENES)[targets], "device": device})
+        table["filename"] = [
+            f"{t}-{m}-{d}.wav" for t, m, d in zip(targets, moment, device, strict=True)
+        ]
         table["moment"] = [f"{t}-{m}" for t, m in zip(targets, moment, strict=True)]
         table.assign(**columns).to_csv(path / f"_metadata/{split}.csv", index=False)
     rng = np.random.default_rng(seed)
@@ -114,6 +120,45 @@ def test_samples_of_unknown_group_are_groups_of_their_own(tmp_path):
     pd.testing.assert_frame_equal(analyse_first(tmp_path, [run]), alone)
 
 
+def test_differences_are_paired_over_seeds_and_recordings(tmp_path):
+    written = {
+        (name, seed): write_run(tmp_path, f"{name}_{seed}", seed=10 * seed + k, run_seed=seed)
+        for k, name in enumerate(("plain", "siamese"))
+        for seed in (1, 2, 3)
+    }
+    analyse(tmp_path, [run for run, *_ in written.values()], group="moment")
+    table = pd.read_csv(tmp_path / "devices/differences.csv")
+    assert table["score"].tolist() == ["log_loss", "accuracy"] * 3
+    assert table["group"].tolist() == ["seen"] * 2 + ["unseen"] * 2 + ["all"] * 2
+    assert (table[["first", "second"]] == ["plain", "siamese"]).all(axis=None)
+    assert (table["n_seeds"] == 3).all()
+    correct = {
+        key: (outputs.argmax(axis=1) == targets).astype(float)
+        for key, (_, outputs, targets, _) in written.items()
+    }
+    differences = np.stack([correct["plain", s] - correct["siamese", s] for s in (1, 2, 3)])
+    per_moment = differences.reshape(3, 30, 3)  # seeds by moments by devices
+    for group, devices in (("seen", [0, 1]), ("unseen", [2]), ("all", [0, 1, 2])):
+        chosen = table[(table["group"] == group) & (table["score"] == "accuracy")].iloc[0]
+        expected = per_moment[..., devices].mean(axis=-1)
+        assert chosen["difference"] == pytest.approx(expected.mean())
+        assert (chosen["low"], chosen["high"]) == pytest.approx(crossed_mean_interval(expected))
+
+
+def test_conditions_without_a_common_seed_or_common_recordings_are_not_compared(tmp_path):
+    runs = [
+        write_run(tmp_path, "a_1", run_seed=1)[0],
+        write_run(tmp_path, "b_2", run_seed=2)[0],
+        write_run(tmp_path, "c_1", run_seed=1, tested=("b", "c", "d"))[0],
+        write_run(tmp_path, "d_1", run_seed=1, seed=5)[0],
+        write_run(tmp_path, "d_2", run_seed=2, seed=6)[0],
+    ]
+    analyse(tmp_path, runs)
+    table = pd.read_csv(tmp_path / "devices/differences.csv")
+    pairs = table[["first", "second", "n_seeds"]].drop_duplicates().to_numpy().tolist()
+    assert pairs == [["a", "d", 1], ["b", "d", 1]]
+
+
 def test_run_without_tables_is_named_with_the_remedy(tmp_path):
     run, *_ = write_run(tmp_path, "run")
     shutil.rmtree(run.path / "_metadata")
@@ -144,6 +189,7 @@ def test_runs_may_have_seen_different_devices(tmp_path):
         "devices.csv",
         "devices.png",
         "devices.svg",
+        "differences.csv",
         "task1.csv",
     ]
 

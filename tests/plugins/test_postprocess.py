@@ -6,7 +6,7 @@ import pytest
 pytestmark = pytest.mark.slow
 
 NO_PLUGIN = "id: NoPlugin\n_target_: fractions.Fraction\n"
-CONFIG = "id: RunNames\n_target_: run_names.RunNames\nsuffix: '!'\n"
+CONFIG = "id: RunNames\n_target_: run_names.RunNames\nautomatic: true\nsuffix: '!'\n"
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +41,15 @@ def test_a_plugin_of_the_user_runs_after_the_summary(project, command):
     )  # fmt: skip
     assert pd.read_csv(results / "names/names.csv")["run"].tolist() == [f"{n}x" for n in names]
     assert notes.read_text() == "mine"
+
+
+def test_without_names_those_run_that_say_so(project, command):
+    # NoPlugin, which could not be loaded, says nothing
+    printed = command(
+        "autrainer-ext", "postprocess", "results", "plain", "--no-summary", cwd=project
+    ).stdout
+    ran = [line.split(":")[0] for line in printed.splitlines() if ": results/plain/" in line]
+    assert ran == ["EntropyTriangle", "RunNames"]
 
 
 @pytest.mark.parametrize(

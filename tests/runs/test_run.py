@@ -61,6 +61,14 @@ def test_iterations_are_sorted_by_number(run_directory):
     assert run.name == "Toy_Net_1"
 
 
+def test_family_is_the_name_without_the_seed(run_directory):
+    run = read_run(run_directory)
+    assert (run.seed, run.family) == ("1", "Toy_Net")
+    (run_directory / ".hydra/config.yaml").write_text("dataset: {id: Toy}\n")
+    run = read_run(run_directory)
+    assert (run.seed, run.family) == ("", "Toy_Net_1")
+
+
 def test_interrupted_run_is_found_and_told_apart(run_directory):
     (run_directory / "metrics.csv").unlink()
     (run,) = find_runs(run_directory.parents[2], "exp")
