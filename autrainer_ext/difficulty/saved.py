@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import yaml
 
 from autrainer_ext.runs import (
     Run,
+    best_iteration,
     iterations_with,
     read_class_names,
     read_metadata,
@@ -118,11 +118,7 @@ def _iterations(run: Run, split: str, stop: str) -> tuple[list[int], int]:
             "autrainer_ext.callbacks.CleanOutputs (dev: with save_dev_outputs)."
         )
     _check_complete(run, split, saved)
-    path = run.path / "_best" / "dev.yaml"
-    try:
-        best = int(yaml.safe_load(path.read_text())["iteration"])
-    except (OSError, KeyError, TypeError, ValueError, yaml.YAMLError) as error:
-        raise ValueError(f"'{path}' does not say which iteration is the best.") from error
+    best = best_iteration(run)
     until_best = [iteration for iteration in saved if iteration <= best]
     if not until_best:
         raise ValueError(f"'{run.name}' saved no {split} outputs up to its best iteration, {best}.")

@@ -72,6 +72,22 @@ def read_run(path: Path | str) -> Run:
     return Run(path, config, dict(sorted(iterations.items())))
 
 
+def best_iteration(run: Run) -> int:
+    """Iteration that was best on dev, whose weights the host keeps and tests.
+
+    Args:
+        run: A run trained to its end.
+
+    Raises:
+        ValueError: If the host's record of it is missing or cannot be read.
+    """
+    path = run.path / "_best" / "best_results.yaml"
+    try:
+        return int(yaml.safe_load(path.read_text())["best_iteration"])
+    except (OSError, KeyError, TypeError, ValueError, yaml.YAMLError) as error:
+        raise ValueError(f"'{path}' names no best iteration.") from error
+
+
 def find_runs(results_dir: Path | str, experiment_id: str) -> list[Run]:
     """All runs of an experiment, finished or not, by name.
 

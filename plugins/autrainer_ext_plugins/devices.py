@@ -17,8 +17,8 @@ from autrainer_ext.information import (
     mean_interval,
     table_interval,
 )
-from autrainer_ext.plotting.devices import draw_device_table, run_labels
-from autrainer_ext.runs import Run, RunOutputs, read_metadata, read_outputs
+from autrainer_ext.plotting.devices import draw_device_table
+from autrainer_ext.runs import Run, RunOutputs, read_metadata, read_outputs, run_labels
 
 from .comparison import COLUMNS, compare_conditions
 from .parallel_groups import check_column, contributions, parallel_groups

@@ -6,11 +6,17 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import yaml
 from tqdm import tqdm
 
 from autrainer_ext.information import confusion_counts
-from autrainer_ext.runs import Run, RunOutputs, iterations_with, read_metadata, read_outputs
+from autrainer_ext.runs import (
+    Run,
+    RunOutputs,
+    best_iteration,
+    iterations_with,
+    read_metadata,
+    read_outputs,
+)
 
 from .configurations import sources
 from .plugin import AbstractPlugin
@@ -127,7 +133,8 @@ class EntropyTriangle(AbstractPlugin):
         """Outputs of the iterations to show, in ascending order."""
         saved = iterations_with(run, split)
         shown = thin(saved, self.start, self.every)
-        best = _best_iteration(run) if split == "test" else None
+        has_best = split == "test" and (run.path / "_test" / "test_outputs.npy").is_file()
+        best = best_iteration(run) if has_best else None
         for iteration in sorted({*shown, *([best] if best and best not in saved else [])}):
             yield iteration, read_outputs(run, split, iteration if iteration in saved else None)
 
@@ -175,17 +182,6 @@ def criterion_name(run: Run) -> str:
 
 def _lacks_tables(run: Run) -> bool:
     return bool(run.config["dataset"].get("stratify")) and not (run.path / "_metadata").is_dir()
-
-
-def _best_iteration(run: Run) -> int | None:
-    """Iteration of the weights that `_test` was evaluated with."""
-    path = run.path / "_best" / "best_results.yaml"
-    if not (run.path / "_test" / "test_outputs.npy").is_file():
-        return None
-    try:
-        return int(yaml.safe_load(path.read_text())["best_iteration"])
-    except (OSError, KeyError, TypeError, ValueError, yaml.YAMLError) as error:
-        raise ValueError(f"'{path}' names no best iteration.") from error
 
 
 def _groups(

@@ -7,8 +7,8 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
-from autrainer_ext.plotting.devices import run_labels
 from autrainer_ext.plotting.latent import draw_diagrams, draw_layers, draw_points
+from autrainer_ext.runs import run_labels
 
 from .writing import save_figure
 

@@ -19,6 +19,7 @@ from autrainer_ext.information import (
     table_interval,
     triangle_points,
 )
+from autrainer_ext.runs import run_labels
 
 EVERYTHING = "all"
 _COORDINATES = ("divergence", "mutual_information", "variation", "x", "y")
@@ -192,9 +193,4 @@ def labels(table: pd.DataFrame) -> dict[str, str]:
     criteria = dict(table[["family", "criterion"]].drop_duplicates().to_numpy())
     if len(set(criteria.values())) == len(criteria):
         return criteria
-    parts = {family: family.split("_") for family in criteria}
-    common = set.intersection(*[set(names) for names in parts.values()])
-    return {
-        family: " ".join(part for part in parts[family] if part not in common) or family
-        for family in criteria
-    }
+    return dict(zip(criteria, run_labels(list(criteria)), strict=True))

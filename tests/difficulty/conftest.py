@@ -22,7 +22,7 @@ def make_run(tmp_path):
         files = {
             ".hydra/config.yaml": config,
             "target_transform.yaml": {"$LabelEncoder": {"labels": list("abcdefgh")[:n_classes]}},
-            "_best/dev.yaml": {"iteration": best or epochs[-1]},
+            "_best/best_results.yaml": {"best_iteration": best or epochs[-1]},
         }
         for file, content in files.items():
             (path / file).parent.mkdir(parents=True, exist_ok=True)

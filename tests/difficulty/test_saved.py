@@ -109,8 +109,8 @@ def relabel(run):
             "one/epoch_2/traineval_outputs.npy' is not a whole array",
         ),
         (
-            lambda run: (run.path / "_best/dev.yaml").unlink(),
-            "one/_best/dev.yaml' does not say which iteration",
+            lambda run: (run.path / "_best/best_results.yaml").unlink(),
+            "one/_best/best_results.yaml' names no best iteration",
         ),
         (relabel, "'one': the table of its train split does not fit"),
     ],

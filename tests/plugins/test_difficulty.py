@@ -186,7 +186,7 @@ def test_one_run_with_one_checkpoint_of_one_class_works(tiny, tmp_path):
     for name, changes in {
         "target_transform.yaml": {"labels": ["bus"]},
         ".hydra/config.yaml": {"iterations": 1},
-        "_best/dev.yaml": {"iteration": 1},
+        "_best/best_results.yaml": {"best_iteration": 1},
     }.items():
         content = yaml.safe_load((run / name).read_text())
         (next(iter(content.values())) if "labels" in changes else content).update(changes)
