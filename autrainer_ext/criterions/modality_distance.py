@@ -4,7 +4,9 @@
 
 with embeddings z, classes y and modalities m, such as recording devices. It is normalised by the
 number of pairs and by the dimension, so that its weight means the same for any batch and layer.
-A constant z makes it zero: look at `between_class_variance` along with it.
+A constant z makes it zero: look at `between_class_variance` along with it. Where a batch norm
+follows the layer the class loss does not even notice that z shrinks, and R alone drives it to zero;
+relative to the mean distance of all samples, R gains nothing by that.
 
 Source:
     Bouchez and Kerkeni (2023), MODAC, classification of acoustic scenes robust to the recording
@@ -71,7 +73,7 @@ def pairwise_distances(embeddings: torch.Tensor, distance: str = "l1") -> torch.
 
 
 def modality_distance(
-    embeddings: torch.Tensor, mask: torch.Tensor, distance: str = "l1"
+    embeddings: torch.Tensor, mask: torch.Tensor, distance: str = "l1", *, relative: bool = False
 ) -> torch.Tensor:
     """Mean distance of the pairs.
 
@@ -79,13 +81,21 @@ def modality_distance(
         embeddings: Shape (N, D).
         mask: Pairs, shape (N, N), as from `pair_mask`.
         distance: One of `DISTANCES`.
+        relative: Whether to divide by the mean distance of any two of the N samples: 1 for pairs
+            that are no closer than others, whatever the scale of the embeddings.
 
     Returns:
-        Scalar, not negative; without a pair a zero that carries a gradient of zeros.
+        Scalar, not negative; without a pair, and relative for N equal samples, a zero that carries
+        a gradient of zeros.
     """
     if not mask.any():
         return 0 * embeddings.sum()
-    return pairwise_distances(embeddings, distance)[mask].mean()
+    distances = pairwise_distances(embeddings, distance)
+    of_pairs = distances[mask].mean()
+    if not relative:
+        return of_pairs
+    of_all = distances.triu(1).sum() / (len(mask) * (len(mask) - 1) / 2)
+    return of_pairs / of_all.clamp_min(torch.finfo(of_all.dtype).tiny)
 
 
 def between_class_variance(embeddings: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:

@@ -40,8 +40,9 @@ class ModalityRegularizedLoss(CallbackMixin, _Loss):
     Every evaluation leaves a row in `ITERATION/modality.csv`, and all of them in `modality.csv`
     beside `metrics.csv` at the end: means over the batches since the last evaluation of
     `pairs`, their number, `distance`, their mean distance R (batches without a pair left out),
-    `weight`, the w in use, and `between_class_variance`. If the latter falls with the distance,
-    the embeddings collapse.
+    `weight`, the w in use, and `between_class_variance`. If the latter falls towards zero the
+    embeddings collapse. In networks with batch norms they do unless `relative`, sooner or later:
+    see docs/devices.md.
 
     Augmentations that mix samples are refused: a mixture of two recordings is of no device.
     A base criterion that a curriculum of the host reweighs at every pace
@@ -55,6 +56,8 @@ class ModalityRegularizedLoss(CallbackMixin, _Loss):
             drop-out included, is the embedding.
         weight: Weight w of the regulariser, not negative.
         distance: "l1", "squared_l2" or "cosine".
+        relative: Whether R is divided by the mean distance of all samples of the batch, so that it
+            does not fall where embeddings merely shrink.
         group: Column, or columns, whose values parallel recordings share, such as place and
             moment: only these are compared. Default: all recordings of a class are.
         average: Whether maps of shape (N, C, ...) are averaged to (N, C) or else flattened.
@@ -78,6 +81,7 @@ class ModalityRegularizedLoss(CallbackMixin, _Loss):
         layer: str,
         weight: float = 1.0,
         distance: str = "l1",
+        relative: bool = False,
         group: str | list[str] | None = None,
         average: bool = False,
         warmup: int = 0,
@@ -95,6 +99,7 @@ class ModalityRegularizedLoss(CallbackMixin, _Loss):
         self.layer = layer
         self.weight = weight
         self.distance = distance
+        self.relative = relative
         self.group = [group] if isinstance(group, str) else list(group or [])
         self.average = average
         self.warmup = warmup
@@ -160,7 +165,7 @@ class ModalityRegularizedLoss(CallbackMixin, _Loss):
         with torch.set_grad_enabled(weight > 0):
             embeddings = self._embeddings(output)
             mask = self._pairs(y)
-            distance = modality_distance(embeddings, mask, self.distance)
+            distance = modality_distance(embeddings, mask, self.distance, relative=self.relative)
         if weight and self.balance:
             weight *= _gradient_ratio(loss, distance, output)
         self._watch(embeddings.detach(), y, mask, distance.item(), weight)

@@ -108,12 +108,15 @@ def test_identical_pairs_have_no_distance_and_no_gradient(distance):
 
 
 @EVERY
-def test_gradient_is_that_of_finite_differences(distance):
+@pytest.mark.parametrize("relative", [False, True])
+def test_gradient_is_that_of_finite_differences(distance, relative):
     z, y, m, _ = batch(7, seed=3)
     mask = pair_mask(y, m)
     assert mask.sum() > 3
     z.requires_grad_()
-    assert torch.autograd.gradcheck(lambda z: modality_distance(z, mask, distance), z)
+    assert torch.autograd.gradcheck(
+        lambda z: modality_distance(z, mask, distance, relative=relative), z
+    )
 
 
 @EVERY
@@ -128,6 +131,47 @@ def test_neither_the_number_of_pairs_nor_the_dimension_changes_the_scale(distanc
     torch.testing.assert_close(
         modality_distance(z.repeat(times, 1), pair_mask(y, m, groups), distance), once
     )
+
+
+@EVERY
+def test_relative_distance_of_a_hand_worked_batch_is_that_over_all_pairs(distance):
+    z = torch.tensor([[3.0, 1], [1, 1], [0, 2], [5, 0]], dtype=torch.float64)
+    mask = torch.zeros(4, 4, dtype=torch.bool)
+    mask[0, 1] = True
+    every = [by_definition(z[i], z[j], distance) for i in range(4) for j in range(i)]
+    found = modality_distance(z, mask, distance, relative=True)
+    assert found.item() == pytest.approx((every[0] / (sum(every) / 6)).item())
+
+
+@EVERY
+@pytest.mark.parametrize("scale", [1e-6, 0.1, 1e4])
+def test_relative_distance_does_not_fall_where_embeddings_shrink(distance, scale):
+    z, y, m, _ = batch(12)
+    of_z, of_scaled = (x.clone().requires_grad_() for x in (z, scale * z))
+    values = [
+        modality_distance(x, pair_mask(y, m), distance, relative=True) for x in (of_z, of_scaled)
+    ]
+    torch.testing.assert_close(*values)
+    (slope,) = torch.autograd.grad(values[1], of_scaled)
+    assert abs((slope * of_scaled).sum().item()) < 1e-9  # no pull towards zero
+    assert slope.norm() > 0
+
+
+@EVERY
+def test_relative_distance_of_all_pairs_is_one(distance):
+    z, *_ = batch(8)
+    every = torch.ones(8, 8, dtype=torch.bool).triu(1)
+    assert modality_distance(z, every, distance, relative=True).item() == pytest.approx(1)
+
+
+def test_relative_distance_of_equal_samples_is_zero_without_a_gradient():
+    z = torch.ones(4, 3, requires_grad=True)
+    mask = torch.ones(4, 4, dtype=torch.bool).triu(1)
+    for distance in ("l1", "squared_l2"):
+        value = modality_distance(z, mask, distance, relative=True)
+        (slope,) = torch.autograd.grad(value, z)
+        assert value.item() == 0
+        assert torch.equal(slope, torch.zeros_like(z))
 
 
 def test_small_distances_between_large_vectors_are_kept():

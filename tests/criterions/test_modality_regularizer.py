@@ -72,6 +72,14 @@ def test_loss_of_a_training_step_is_the_sum_of_both_terms(distance, group):
     torch.testing.assert_close(loss, base + 0.7 * regularizer)
 
 
+def test_relative_distance_is_part_of_the_loss():
+    step = Step(make(relative=True))
+    loss = step()
+    base, _, z = expected_terms(step, step.criterion)
+    mask = pair_mask(TARGETS, torch.tensor([0, 1, 0, 1, 0, -1]))
+    torch.testing.assert_close(loss, base + modality_distance(z, mask, relative=True))
+
+
 def test_evaluation_gives_the_loss_of_the_base():
     step = Step(make(weight=5.0), train=False)
     base, _, _ = expected_terms(step, step.criterion)
