@@ -62,7 +62,9 @@ def project(
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError("UMAP needs umap-learn: pip install umap-learn.") from error
     neighbours = min(_NEIGHBOURS, len(points) - 1)
-    return np.asarray(UMAP(n_neighbors=neighbours, random_state=seed).fit_transform(points))
+    return np.asarray(
+        UMAP(n_neighbors=neighbours, n_jobs=1, random_state=seed).fit_transform(points)
+    )
 
 
 def _principal(embeddings: np.ndarray, seed: int) -> np.ndarray:

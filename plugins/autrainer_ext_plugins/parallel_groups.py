@@ -49,16 +49,24 @@ def parallel_groups(
 def contributions(values: pd.Series, groups: np.ndarray | None) -> pd.Series:
     """What every group contributes to a mean: the mean of the contributions is that of the values.
 
+    Groups of different sizes make the mean a ratio of two sums, of values and of sizes. The
+    contributions are those of its linearisation, so that a large group does not count as an
+    extreme one.
+
     Args:
         values: Value of every recording under its name, length N.
         groups: Group of every recording, shape (N,), or None where each is alone.
 
     Returns:
-        Contribution of every group under the first name in it.
+        Contribution of every group under the first name in it: the mean of its values where all
+        groups are of one size.
+
+    Source:
+        Cochran (1977), Sampling techniques, chapter 9A, clusters of unequal size.
     """
     if groups is None:
         return values
-    by_group = values.groupby(groups)
+    mean = values.mean()
+    shares = mean + (values - mean).groupby(groups).sum() * len(np.unique(groups)) / len(values)
     names = values.index.to_series().groupby(groups).min()
-    sums = by_group.sum()
-    return pd.Series(sums.to_numpy() * len(sums) / len(values), index=names.to_numpy())
+    return shares.set_axis(names.to_numpy())
