@@ -1,4 +1,7 @@
+import warnings
+
 import numpy as np
+import persim
 import pytest
 
 from autrainer_ext.latent import diagram_distances, persistence_diagrams, summarise_diagram
@@ -88,3 +91,28 @@ def test_distances_of_hand_worked_diagrams():
 def test_unfit_input_is_rejected(points):
     with pytest.raises(ValueError, match="must be finite and of shape"):
         persistence_diagrams(points)
+
+
+@pytest.mark.parametrize("sizes", [(0, 0), (0, 3), (1, 1), (5, 2), (12, 9)])
+def test_bottleneck_distance_is_that_of_persim(sizes):
+    rng = np.random.default_rng(sum(sizes))
+    for _ in range(10):
+        diagrams = [np.sort(rng.random((size, 2)), axis=1) for size in sizes]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            expected = persim.bottleneck(*diagrams) if all(sizes) else _half_longest(diagrams)
+        assert diagram_distances(*diagrams)[0] == pytest.approx(expected, abs=1e-12)
+
+
+def _half_longest(diagrams):
+    return max(
+        (np.ptp(diagram, axis=1).max() / 2 for diagram in diagrams if len(diagram)), default=0
+    )
+
+
+def test_bottleneck_distance_of_clusters_that_nearly_coincide():
+    # hundreds of features born at zero, most of which die almost at once: persim needs minutes
+    rng = np.random.default_rng(0)
+    first = np.stack([np.zeros(300), np.r_[rng.random(30), 1e-3 * rng.random(270)]], axis=1)
+    second = first + np.stack([np.zeros(300), 1e-5 * rng.random(300)], axis=1)
+    assert 0 < diagram_distances(first, second)[0] <= 1e-5
