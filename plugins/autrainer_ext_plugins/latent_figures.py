@@ -42,8 +42,10 @@ def draw_everything(
         of_run = {layer: found for (name, layer), found in diagrams.items() if name == run}
         save_figure(_diagram_figure(of_run, run), folder / f"persistence_{run}")
     for (run, layer), table in maps.items():
-        figure = _map_figure(table, f"{run}\n{layer}")
-        save_figure(figure, folder / "coordinates" / f"{run}_{layer}")
+        methods = [name.removesuffix("_x") for name in table if name.endswith("_x")]
+        if methods:
+            figure = _map_figure(table, methods, f"{run}\n{layer}")
+            save_figure(figure, folder / "coordinates" / f"{run}_{layer}")
 
 
 def _layer_figures(rows: pd.DataFrame) -> list[Figure]:
@@ -96,9 +98,8 @@ def _diagram_figure(diagrams: dict[str, list[np.ndarray]], run: str) -> Figure:
     return figure
 
 
-def _map_figure(table: pd.DataFrame, title: str) -> Figure:
+def _map_figure(table: pd.DataFrame, methods: list[str], title: str) -> Figure:
     """Maps of a layer: methods in rows, what colours them in columns."""
-    methods = [name.removesuffix("_x") for name in table if name.endswith("_x")]
     shown = [name for name in table if name != "index" and not name.endswith(("_x", "_y"))]
     figure, panels = plt.subplots(
         len(methods),

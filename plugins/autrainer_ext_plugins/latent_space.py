@@ -88,7 +88,7 @@ class LatentSpace(AbstractPlugin):
         drawn: Layers to draw. Default: the last but one.
         points: Most samples, drawn at random from the test split: up to 20,000 take minutes.
         persistence_points: Most samples of those for persistence diagrams.
-        methods: Of "tsne", "isomap" and "umap" the maps to draw.
+        methods: Of "tsne", "isomap" and "umap" the maps to draw; none for numbers only.
         column: Column of the data set's tables with the device.
         group: Column, or columns, whose values parallel recordings share. Default: what the run
             was configured with as `parallel_group`, if it was.

@@ -122,3 +122,13 @@ def test_what_is_missing_is_named_and_nothing_is_written(
     with pytest.raises(ValueError, match=message):
         LatentSpace(**settings).run(analysed[0], tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+def test_without_maps_there_are_the_numbers(tiny, tmp_path, monkeypatch):
+    monkeypatch.chdir(tiny)
+    runs = find_runs(tiny / "results", "clean")
+    LatentSpace(layers=["stages.2"], methods=[], points=12).run(runs, tmp_path)
+    assert not list((tmp_path / "coordinates").glob("*.png"))
+    assert len(pd.read_csv(tmp_path / "separability.csv")) == 5 * len(runs)
+    assert pd.read_csv(tmp_path / "separability_differences.csv").empty  # a single condition
