@@ -41,8 +41,8 @@ class ModalityRegularizedLoss(CallbackMixin, _Loss):
     beside `metrics.csv` at the end: means over the batches since the last evaluation of
     `pairs`, their number, `distance`, their mean distance R (batches without a pair left out),
     `weight`, the w in use, and `between_class_variance`. If the latter falls towards zero the
-    embeddings collapse. In networks with batch norms they do unless `relative`, sooner or later:
-    see docs/devices.md.
+    embeddings collapse, as they may in networks with batch norms unless `relative`: see
+    docs/devices.md.
 
     Augmentations that mix samples are refused: a mixture of two recordings is of no device.
     A base criterion that a curriculum of the host reweighs at every pace

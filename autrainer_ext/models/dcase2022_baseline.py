@@ -20,13 +20,13 @@ class DCASE2022Baseline(AbstractModel):
     these are its windows of 4 x 10; other inputs work from 5 frames and 5 mel bins on, so that
     the number of parameters does not depend on the length of the clips.
 
-    | layer    | output of a clip, 51 frames of 40 mel bins                         |
-    |----------|--------------------------------------------------------------------|
-    | `block1` | 16 x 40 x 51, convolution, batch norm, ReLU                        |
-    | `block2` | 16 x 8 x 10, convolution, batch norm, ReLU, maxima over 5 x 5      |
+    | layer    | output of a clip, 51 frames of 40 mel bins                              |
+    |----------|-------------------------------------------------------------------------|
+    | `block1` | 16 x 40 x 51, convolution, batch norm, ReLU                             |
+    | `block2` | 16 x 8 x 10, convolution, batch norm, ReLU, maxima over 5 x 5           |
     | `block3` | 32 x 2 x 1, drop-out, convolution, batch norm, ReLU, maxima over 4 x 10 |
-    | `hidden` | 100, drop-out, dense, ReLU                                         |
-    | `head`   | logits, drop-out, dense                                            |
+    | `hidden` | 100, drop-out, dense, ReLU                                              |
+    | `head`   | logits, drop-out, dense                                                 |
 
     Args:
         output_dim: Number of classes, at least 2.

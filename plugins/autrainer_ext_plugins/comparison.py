@@ -1,7 +1,7 @@
 """Conditions against each other: paired differences over seeds and recordings."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 
 import numpy as np
@@ -10,27 +10,41 @@ import pandas as pd
 from autrainer_ext.information import crossed_mean_interval
 from autrainer_ext.runs import Run
 
-COLUMNS = ["first", "second", "n_seeds", "difference", "low", "high"]
+_COLUMNS = ["first", "second", "n_seeds", "difference", "low", "high"]
 
 
-def compare_conditions(runs: Mapping[str, Run], values: Mapping[str, pd.Series]) -> list[dict]:
-    """Differences of the means of all pairs of conditions, runs that differ in more than the seed.
+def difference_table(
+    runs: Sequence[Run], values: Mapping[tuple[str, str], Mapping[str, pd.Series]], keys: list[str]
+) -> pd.DataFrame:
+    """Differences of all pairs of conditions, runs that differ in more than the seed.
 
     Runs of the same seed are compared on the same recordings. The interval is that for other
     seeds and other recordings; with one common seed, for other recordings only (see
     `crossed_mean_interval`).
 
     Args:
-        runs: Runs by name.
-        values: By name of the run, the value of every recording, or what every group of parallel
-            recordings contributes, under the name of the recording.
+        runs: The runs.
+        values: For all that is compared, such as a score on a group of devices: by name of the run,
+            the value of every recording, or what every group of parallel recordings contributes,
+            under the name of the recording.
+        keys: What the two names that `values` are sorted by stand for.
 
     Returns:
-        One row with `COLUMNS` per pair with a seed in common: names of the conditions without their
-        seed, the number of common seeds, the mean of the first less that of the second, and the
-        ends of the 95 % interval. Conditions tested on other recordings, or every seed on its own,
-        are no pair.
+        One row for each of them and each pair with a seed in common: the two names, those of the
+        conditions without their seed, the number of common seeds, the mean of the first less that
+        of the second, and the ends of the 95 % interval. Conditions tested on other recordings, or
+        every seed on its own, are no pair.
     """
+    by_name = {run.name: run for run in runs}
+    rows = [
+        (*names, *row)
+        for names, of_runs in values.items()
+        for row in _compare_conditions(by_name, of_runs)
+    ]
+    return pd.DataFrame(rows, columns=[*keys, *_COLUMNS])
+
+
+def _compare_conditions(runs: Mapping[str, Run], values: Mapping[str, pd.Series]) -> list[tuple]:
     conditions: defaultdict[str, dict[str, pd.Series]] = defaultdict(dict)
     for name, of_run in values.items():
         conditions[runs[name].family][runs[name].seed] = of_run.sort_index(kind="stable")
@@ -44,6 +58,5 @@ def compare_conditions(runs: Mapping[str, Run], values: Mapping[str, pd.Series])
             continue
         differences = np.stack([ours[seed].to_numpy() - theirs[seed].to_numpy() for seed in seeds])
         interval = crossed_mean_interval(differences)
-        row = (first, second, len(seeds), differences.mean(), *interval)
-        rows.append(dict(zip(COLUMNS, row, strict=True)))
+        rows.append((first, second, len(seeds), differences.mean(), *interval))
     return rows

@@ -20,7 +20,7 @@ from autrainer_ext.information import (
 from autrainer_ext.plotting.devices import draw_device_table
 from autrainer_ext.runs import Run, RunOutputs, read_metadata, read_outputs, run_labels
 
-from .comparison import COLUMNS, compare_conditions
+from .comparison import difference_table
 from .parallel_groups import check_column, contributions, parallel_groups
 from .plugin import AbstractPlugin
 from .writing import save_figure, write_table
@@ -40,7 +40,7 @@ class Devices(AbstractPlugin):
       with the log loss and accuracy overall and per device.
     - `differences.csv`: for accuracy and log loss on seen, unseen and all devices, every pair of
       conditions (runs that differ in more than the seed) against each other on the same recordings,
-      with the ends of 95 % intervals for other seeds and recordings (see `compare_conditions`).
+      with the ends of 95 % intervals for other seeds and recordings (see `difference_table`).
     - `devices.png` and `.svg`: accuracies of every run and device.
 
     All are averages over samples; where classes have equally many, as in the challenge, those are
@@ -94,16 +94,10 @@ class Devices(AbstractPlugin):
                     for score in SCORES:
                         values.setdefault((score, part["group"]), {})[run.name] = shares[score]
         devices, classes = pd.DataFrame(long), pd.concat(wide, ignore_index=True)
-        by_name = {run.name: run for run in runs}
-        differences = [
-            {"score": score, "group": group} | row
-            for (score, group), of_runs in values.items()
-            for row in compare_conditions(by_name, of_runs)
-        ]
         for name, table in (
             ("devices", devices),
             ("task1", classes[["run", *classes.columns.drop("run")]]),
-            ("differences", pd.DataFrame(differences, columns=["score", "group", *COLUMNS])),
+            ("differences", difference_table(runs, values, ["score", "group"])),
         ):
             write_table(table, folder / f"{name}.csv")
         save_figure(_figure(devices, self.column), folder / "devices")

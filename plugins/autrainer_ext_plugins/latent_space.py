@@ -25,7 +25,7 @@ from autrainer_ext.latent import (
 )
 from autrainer_ext.runs import Run, read_metadata
 
-from .comparison import COLUMNS, compare_conditions
+from .comparison import difference_table
 from .latent_figures import draw_everything
 from .parallel_groups import check_column, contributions, parallel_groups
 from .plugin import AbstractPlugin
@@ -162,17 +162,9 @@ class LatentSpace(AbstractPlugin):
                 ]
                 if space.is_drawn:
                     maps[key] = self._coordinates(space)
-        by_name = {run.name: run for run in runs}
-        differences = [
-            {"layer": layer, "score": score} | row
-            for (layer, score), of_runs in values.items()
-            for row in compare_conditions(by_name, of_runs)
-        ]
         tables = {
             "separability": pd.DataFrame(scores),
-            "separability_differences": pd.DataFrame(
-                differences, columns=["layer", "score", *COLUMNS]
-            ),
+            "separability_differences": difference_table(runs, values, ["layer", "score"]),
             "persistence": pd.DataFrame(summaries),
             "diagrams": _diagram_table(diagrams),
             "diagram_distances": _distance_table(diagrams, set(maps)),
@@ -261,7 +253,7 @@ class LatentSpace(AbstractPlugin):
                 "n_values": z.shape[1],
                 "n_samples": int(known.sum()),
                 "score": name,
-                "value": shares.mean() if known.any() else np.nan,
+                "value": shares.mean(),
                 "low": low,
                 "high": high,
                 "chance": chance.get(name, np.nan),
