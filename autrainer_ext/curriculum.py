@@ -11,9 +11,9 @@ import pandas as pd
 from aucurriculum.curricula.scoring import AbstractScore
 from omegaconf import DictConfig
 
+from autrainer_ext.atomic import atomic_file
 from autrainer_ext.difficulty import order_drawn, pool_runs, rank_difficulty
-from autrainer_ext.difficulty.saved import MeasuredRun, check_same_samples, measure_saved
-from autrainer_ext.folders import writing
+from autrainer_ext.difficulty.from_runs import MeasuredRun, check_same_samples, measure_saved
 from autrainer_ext.runs import read_run
 
 
@@ -135,7 +135,7 @@ class EnsembleCumulativeAccuracy(AbstractScore):
             tie_size=rank_difficulty(easiness).tie_size,
             ranks=np.argsort(order) / max(len(order) - 1, 1),
         )
-        with writing(Path(self.output_directory, f"{score_id}.csv")) as path:
+        with atomic_file(Path(self.output_directory, f"{score_id}.csv")) as path:
             table.to_csv(path, index=False)
 
     def _table(self, measured: MeasuredRun, **columns: np.ndarray | int) -> pd.DataFrame:

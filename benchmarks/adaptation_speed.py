@@ -16,8 +16,8 @@ import time
 import torch
 
 from autrainer_ext.adaptation import make_method
-from autrainer_ext.adaptation.corruptions import CORRUPTIONS, corrupt
 from autrainer_ext.adaptation.guard import CollapseGuard
+from autrainer_ext.corruptions import CORRUPTIONS, corrupt
 from autrainer_ext.models import CPMobile
 
 BATCH = 32

@@ -24,7 +24,7 @@ from autrainer_ext.explanation.attributors import lime
 from autrainer_ext.explanation.attributors.adapters import lime_image
 from autrainer_ext.explanation.segments import quickshift
 from autrainer_ext.models.fusion import fuse_batch_norms
-from autrainer_ext.runs.published import load_published
+from autrainer_ext.serving.published import load_published
 from autrainer_ext.transforms import LogMelSpectrogram
 
 # as in the mask-and-reconstruct study, on the scale of CP-Mobile

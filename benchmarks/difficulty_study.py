@@ -17,7 +17,7 @@ import soundfile
 from scipy.stats import t
 
 from autrainer_ext.difficulty import correlate_pairs, mean_agreement
-from autrainer_ext.information.intervals import mean_interval
+from autrainer_ext.intervals import mean_interval
 from autrainer_ext.runs import find_runs, read_outputs
 
 FRAME_SECONDS = 0.02

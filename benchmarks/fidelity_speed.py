@@ -17,7 +17,7 @@ import torch
 from autrainer_ext.explanation.fidelity import complexity, score_masks, sparseness
 from autrainer_ext.explanation.masks import MASKS, make_masks
 from autrainer_ext.models.fusion import fuse_batch_norms
-from autrainer_ext.runs.published import load_published
+from autrainer_ext.serving.published import load_published
 
 SILENCE = -1.4
 

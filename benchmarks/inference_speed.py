@@ -18,9 +18,9 @@ import torch
 from autrainer.serving import Inference
 
 from autrainer_ext.models import CPMobile
-from autrainer_ext.runs.audio_files import collect_files
-from autrainer_ext.runs.model_directory import write_model_directory
-from autrainer_ext.runs.serving import BatchedInference
+from autrainer_ext.serving.audio_files import collect_files
+from autrainer_ext.serving.inference import BatchedInference
+from autrainer_ext.serving.model_directory import write_model_directory
 
 
 def make_model(directory: Path) -> Path:

@@ -11,7 +11,13 @@ import argparse
 
 import numpy as np
 
-from autrainer_ext.information import METHODS, accuracy, entropies, table_interval, triangle_points
+from autrainer_ext.information import (
+    BOOTSTRAP_METHODS,
+    accuracy,
+    confusion_interval,
+    entropies,
+    triangle_points,
+)
 
 CLASSES = 10
 NAMES = ("mutual information", "divergence of predictions", "accuracy")
@@ -37,8 +43,8 @@ def main() -> None:
     for n in arguments.samples:
         drawn = rng.multinomial(n, shares.ravel(), size=arguments.tables)
         tables = drawn.reshape(-1, CLASSES, CLASSES)
-        for method in METHODS:
-            low, high = table_interval(
+        for method in BOOTSTRAP_METHODS:
+            low, high = confusion_interval(
                 tables, statistic, method=method, n_resamples=arguments.resamples
             )
             held = ((low <= truth) & (truth <= high)).mean(axis=0)

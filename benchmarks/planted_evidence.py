@@ -15,7 +15,7 @@ from torch import nn
 
 from autrainer_ext.explanation.attributors import grad_cam
 from autrainer_ext.explanation.attributors.registry import make_explainer
-from autrainer_ext.information import mean_interval
+from autrainer_ext.intervals import mean_interval
 from autrainer_ext.models import CPMobile
 from autrainer_ext.models.fusion import fuse_batch_norms
 

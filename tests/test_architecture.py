@@ -7,41 +7,77 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "autrainer_ext"
+PLUGINS = ROOT / "plugins" / "autrainer_ext_plugins"
 
 # A module may import from its own room and from rooms of a lower level.
 LEVELS = {
-    "information": 0,
-    "difficulty": 0,
-    "criterions.class_weights": 0,
-    "explanation.masks": 0,
-    "explanation.fidelity": 0,
-    "explanation.segments": 0,
-    "compat": 0,
-    "folders": 0,
-    "models": 1,
-    "criterions": 1,
-    "transforms": 1,
-    "augmentations": 1,
-    "metrics": 1,
-    "adaptation.corruptions": 1,
-    "adaptation.losses": 1,
-    "explanation.attributors": 1,
-    "adaptation": 2,
-    "explanation": 2,
-    "latent": 2,
-    "runs": 2,
-    "plotting": 2,
-    "datasets": 2,
-    "callbacks": 3,
-    "difficulty.saved": 3,
-    "curriculum": 4,
+    "autrainer_ext.errors": 0,
+    "autrainer_ext.information": 1,
+    "autrainer_ext.intervals": 1,
+    "autrainer_ext.difficulty": 1,
+    "autrainer_ext.criterions.class_weights": 1,
+    "autrainer_ext.explanation.masks": 1,
+    "autrainer_ext.explanation.fidelity": 1,
+    "autrainer_ext.explanation.segments": 1,
+    "autrainer_ext.compat": 1,
+    "autrainer_ext.atomic": 1,
+    "autrainer_ext.configurations": 2,
+    "autrainer_ext.models": 2,
+    "autrainer_ext.criterions": 2,
+    "autrainer_ext.transforms": 2,
+    "autrainer_ext.augmentations": 2,
+    "autrainer_ext.metrics": 2,
+    "autrainer_ext.corruptions": 2,
+    "autrainer_ext.adaptation.losses": 2,
+    "autrainer_ext.explanation.attributors": 2,
+    "autrainer_ext.plugin": 4,
+    "autrainer_ext.adaptation": 3,
+    "autrainer_ext.latent": 3,
+    "autrainer_ext.runs": 3,
+    "autrainer_ext.serving": 3,
+    "autrainer_ext.plotting": 3,
+    "autrainer_ext.datasets": 3,
+    "autrainer_ext.explanation": 4,
+    "autrainer_ext.callbacks": 5,
+    "autrainer_ext.difficulty.from_runs": 4,
+    "autrainer_ext.curriculum": 5,
+    "autrainer_ext_plugins.plugin": 6,
+    "autrainer_ext_plugins.writing": 6,
+    "autrainer_ext_plugins.conditions": 6,
+    "autrainer_ext_plugins.entropy_triangle": 7,
+    "autrainer_ext_plugins.difficulty": 7,
+    "autrainer_ext_plugins.fidelity": 7,
+    "autrainer_ext_plugins.adaptation": 7,
+    "autrainer_ext_plugins.devices": 7,
+    "autrainer_ext_plugins.latent_space": 7,
+    "autrainer_ext_plugins.commands": 8,
+    "autrainer_ext_plugins.cli": 9,
 }
-MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
+FREE_OF_THE_HOST = {
+    "autrainer_ext.errors",
+    "autrainer_ext.information",
+    "autrainer_ext.intervals",
+    "autrainer_ext.difficulty",
+    "autrainer_ext.criterions.class_weights",
+    "autrainer_ext.explanation.masks",
+    "autrainer_ext.explanation.fidelity",
+    "autrainer_ext.explanation.segments",
+}
 
 
 def dotted(path):
-    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    parts = path.relative_to(PLUGINS.parent if PLUGINS in path.parents else ROOT)
+    parts = parts.with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = sorted(
+    path
+    for package in (PACKAGE, PLUGINS)
+    for path in package.rglob("*.py")
+    if path != package / "__init__.py"
+)
+NAMES = {dotted(path): path for path in MODULES}
 
 
 def room(module):
@@ -50,7 +86,7 @@ def room(module):
     for length in range(len(parts), 0, -1):
         if ".".join(parts[:length]) in LEVELS:
             return ".".join(parts[:length])
-    pytest.fail(f"autrainer_ext.{module} is in no room of tests/test_architecture.py")
+    pytest.fail(f"{module} is in no room of tests/test_architecture.py")
 
 
 def imports(path, *, at_import_time=False):
@@ -63,34 +99,64 @@ def imports(path, *, at_import_time=False):
         elif isinstance(node, ast.ImportFrom):
             base = node.module or ""
             if node.level:
-                package = list(path.relative_to(ROOT).with_suffix("").parts)[: -node.level]
-                base = ".".join([*package, *([node.module] if node.module else [])])
-            yield base
+                package = dotted(path).split(".")
+                keep = len(package) - node.level + (path.name == "__init__.py")
+                base = ".".join([*package[:keep], *([node.module] if node.module else [])])
+            for alias in node.names:  # a module of a package counts as itself
+                whole = f"{base}.{alias.name}"
+                yield whole if whole in NAMES else base
 
 
 @pytest.mark.parametrize("path", MODULES, ids=dotted)
 def test_imports_point_downward(path):
     here = room(dotted(path))
     for name in imports(path):
-        if name.startswith("autrainer_ext."):
-            there = room(name.removeprefix("autrainer_ext."))
-            beside = (LEVELS[there], there.split(".")[0]) == (LEVELS[here], here.split(".")[0])
+        if name.startswith(("autrainer_ext.", "autrainer_ext_plugins.")):
+            there = room(name)
+            beside = (LEVELS[there], there.split(".")[:2]) == (LEVELS[here], here.split(".")[:2])
             assert beside or LEVELS[there] < LEVELS[here], f"{here} imports {name}"
-        assert not name.startswith(("autrainer_ext_plugins", "hydra_plugins")), name
+
+
+def test_no_file_imports_itself_through_others():
+    arrows = {
+        name: {target for target in imports(path) if target in NAMES and target != name}
+        for name, path in NAMES.items()
+        if path.name != "__init__.py"
+    }
+    while arrows:  # remove files that import nothing that is left
+        free = {name for name, targets in arrows.items() if not targets & arrows.keys()}
+        assert free, f"these files import each other in a circle: {sorted(arrows)}"
+        arrows = {name: targets for name, targets in arrows.items() if name not in free}
+
+
+def test_search_path_plugin_is_imported_by_configurations_and_commands_only():
+    allowed = ("autrainer_ext.configurations", "autrainer_ext_plugins.commands.")
+    for name, path in NAMES.items():
+        if any(target.startswith("hydra_plugins") for target in imports(path)):
+            assert name.startswith(allowed), name
+
+
+def test_the_drawer_holds_only_the_face():
+    assert {path.stem for path in PLUGINS.glob("*.py")} == {
+        "__init__", "cli", "conditions", "plugin", "writing",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("path", MODULES, ids=dotted)
-def test_level_0_is_free_of_the_host(path):
-    if LEVELS[room(dotted(path))] == 0 and dotted(path) not in ("compat", "folders"):
+def test_pure_rooms_are_free_of_the_host(path):
+    if room(dotted(path)) in FREE_OF_THE_HOST:
         top = {name.split(".")[0] for name in imports(path)}
         assert not top & {"autrainer", "aucurriculum", "hydra", "pandas", "matplotlib"}
 
 
 @pytest.mark.parametrize("path", MODULES, ids=dotted)
-def test_aucurriculum_is_imported_by_its_own_module_only(path):
+def test_aucurriculum_is_imported_late_and_rarely(path):
     """Its import renames the runs of the whole process."""
-    if dotted(path) != "curriculum":
-        assert not [name for name in imports(path) if name.startswith("aucurriculum")]
+    if dotted(path) != "autrainer_ext.curriculum":
+        early = imports(path, at_import_time=True)
+        assert not [name for name in early if name.startswith("aucurriculum")]
+        if dotted(path) != "autrainer_ext_plugins.commands.hosts":
+            assert not [name for name in imports(path) if name.startswith("aucurriculum")]
 
 
 @pytest.mark.parametrize("path", MODULES, ids=dotted)

@@ -103,7 +103,7 @@ def test_scores_of_the_ensemble_equal_the_host_s(scores):
 
 def test_ties_are_broken_by_the_mean_margin(project, scores):
     runs = find_runs(project / "results", "clean")
-    saved = [[read_outputs(run, "traineval", epoch) for epoch in (1, 2, 3)] for run in runs]
+    saved = [[read_outputs(run, "train", epoch) for epoch in (1, 2, 3)] for run in runs]
     pooled = pool_runs(
         [
             measure_run([(i, s.outputs) for i, s in enumerate(each)], each[0].targets, best=0)
@@ -126,7 +126,7 @@ def test_a_curriculum_is_trained_from_the_scores(project, scores, command):
     table = pd.read_csv(
         scores / "EnsembleCumulativeAccuracy/EnsembleCumulativeAccuracy-train-last-micro-margin.csv"
     )
-    seen = set(read_outputs(run, "train", 1).indices.tolist())
+    seen = set(read_outputs(run, "train_online", 1).indices.tolist())
     assert seen == set(np.argsort(table["ranks"])[:9].tolist())
 
 
@@ -150,7 +150,7 @@ def test_nothing_is_answered_from_earlier_scores(project, tmp_path, command):
     hits = sum(
         (s.outputs.argmax(axis=1) == s.targets).astype(int)
         for run in runs
-        for s in [read_outputs(run, "traineval", epoch) for epoch in (1, 2, 3)]
+        for s in [read_outputs(run, "train", epoch) for epoch in (1, 2, 3)]
     )
     name = "EnsembleCumulativeAccuracy-{}-last-macro-{}.csv"
     first = pd.read_csv(scores / name.format("train", "first"))

@@ -10,7 +10,7 @@ import pytest
 import soundfile
 
 from autrainer_ext.runs import find_runs, read_outputs
-from autrainer_ext_plugins.demo import SCORES
+from autrainer_ext_plugins.commands.demo import SCORES
 
 pytestmark = pytest.mark.slow
 
@@ -82,7 +82,7 @@ def test_demo_draws_the_triangle_of_its_runs(demo, runs):
     table = pd.read_csv(demo[0] / "results/demo/entropy_triangle/coordinates.csv")
     assert set(table["run"]) == {run.name for run in runs}
     assert set(table["criterion"]) == {"CrossEntropy", "BalancedCrossEntropy"}
-    assert set(table["split"]) == {"traineval", "dev", "test"}
+    assert set(table["split"]) == {"train", "dev", "test"}
     assert set(table["iteration"]) == set(range(1, 11))
     assert set(table["stratum"]) == {"all", "a", "b", "c", "d"}
     shares = table[["divergence", "mutual_information", "variation"]]
@@ -147,7 +147,7 @@ def test_curriculum_trains_on_the_scores(command, demo):
     assert pace["dataset_size"].iloc[0] == 317  # 30 % of 1058
     assert pace["dataset_size"].iloc[-1] == 1058
     # sampling keeps the share of every scene, rounded
-    assert len(read_outputs(run, "train", 1).indices) == 318
+    assert len(read_outputs(run, "train_online", 1).indices) == 318
 
 
 @pytest.fixture(scope="module")

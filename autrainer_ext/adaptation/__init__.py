@@ -2,19 +2,21 @@
 
 from torch import nn
 
+from autrainer_ext.errors import unknown_name
+
 from .methods import EATA, LAME, SAR, SHOT, BatchNormStatistics, Source, Tent
 from .ntta import NTTA
-from .procedure import Adaptation, Step
+from .procedure import AdaptationMethod, Step
 from .protocol import Outcome, Protocol, adapt, predict, settle
 
-METHODS: dict[str, type[Adaptation]] = {
+ADAPTATION_METHODS: dict[str, type[AdaptationMethod]] = {
     method.name: method
     for method in (Source, BatchNormStatistics, Tent, SHOT, EATA, SAR, LAME, NTTA)
 }
 
 __all__ = [
-    "METHODS",
-    "Adaptation",
+    "ADAPTATION_METHODS",
+    "AdaptationMethod",
     "Outcome",
     "Protocol",
     "Step",
@@ -25,20 +27,20 @@ __all__ = [
 ]
 
 
-def make_method(name: str, model: nn.Module, options: dict | None = None) -> Adaptation:
+def make_method(name: str, model: nn.Module, options: dict | None = None) -> AdaptationMethod:
     """The method of a name.
 
     Args:
-        name: One of `METHODS`.
+        name: One of `ADAPTATION_METHODS`.
         model: Network it is to adapt, in place.
         options: Its settings.
 
     Raises:
         ValueError: If there is no such method or setting, or the network does not suit it.
     """
-    if name not in METHODS:
-        raise ValueError(f"There is no method '{name}', only {', '.join(METHODS)}.")
+    if name not in ADAPTATION_METHODS:
+        raise unknown_name("adaptation method", name, ADAPTATION_METHODS)
     try:
-        return METHODS[name](model, **(options or {}))
+        return ADAPTATION_METHODS[name](model, **(options or {}))
     except TypeError as error:
         raise ValueError(f"Method '{name}': {error}") from error

@@ -27,7 +27,7 @@ Form = Literal["exact", "column", "frobenius"]
 Reduction = Literal["mean", "sum", "none"]
 
 
-def entropy(logits: torch.Tensor) -> torch.Tensor:
+def entropy_nats(logits: torch.Tensor) -> torch.Tensor:
     """Shannon entropy of every prediction, H(p) = -sum_c p_c ln p_c.
 
     Args:
@@ -66,7 +66,7 @@ def tsallis_entropy(logits: torch.Tensor, q: float) -> torch.Tensor:
     if q <= 0:
         raise ValueError(f"q must be positive, got {q}.")
     if q == 1:
-        return entropy(logits)
+        return entropy_nats(logits)
     log_p = logits.log_softmax(dim=1)
     # sum (p - p^q) with the smaller power factored out, which cannot overflow
     return -((min(q, 1) * log_p).exp() * torch.expm1(abs(q - 1) * log_p)).sum(dim=1) / abs(q - 1)

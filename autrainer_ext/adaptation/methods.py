@@ -5,13 +5,13 @@ import math
 import torch
 from torch import nn
 
-from .losses import DiversityLoss, EntropyLoss, diversity, entropy
-from .procedure import Adaptation, Event
+from .losses import DiversityLoss, EntropyLoss, diversity, entropy_nats
+from .procedure import AdaptationMethod, Event
 
 _RELIABLE = 0.4  # share of the largest entropy below which a prediction counts, as EATA and SAR do
 
 
-class Source(Adaptation):
+class Source(AdaptationMethod):
     """The network as it is."""
 
     name = "source"
@@ -22,7 +22,7 @@ class Source(Adaptation):
         super().__init__(model)
 
 
-class BatchNormStatistics(Adaptation):
+class BatchNormStatistics(AdaptationMethod):
     """Statistics of the batch instead of those of training; nothing is learnt.
 
     Source:
@@ -38,11 +38,11 @@ class BatchNormStatistics(Adaptation):
         super().__init__(model)
 
 
-class Tent(Adaptation):
+class Tent(AdaptationMethod):
     """Minimises the entropy of the predictions, over norm layers.
 
     Args:
-        model: See `Adaptation`, as all other arguments.
+        model: See `AdaptationMethod`, as all other arguments.
 
     Source:
         Wang et al. (2021), Tent: fully test-time adaptation by entropy minimization.
@@ -59,11 +59,11 @@ class Tent(Adaptation):
         return {"entropy": self._entropy(logits[0])}
 
 
-class SHOT(Adaptation):
+class SHOT(AdaptationMethod):
     """Information maximisation with a fixed classifier; without SHOT's pseudo-labels.
 
     Args:
-        model: See `Adaptation`, as all other arguments.
+        model: See `AdaptationMethod`, as all other arguments.
         parameters: SHOT moves all but the classifier.
 
     Source:
@@ -81,7 +81,7 @@ class SHOT(Adaptation):
         return {"entropy": self._entropy(logits[0]), "diversity": self._diversity(logits[0])}
 
 
-class EATA(Adaptation):
+class EATA(AdaptationMethod):
     """Entropy of predictions that are sure and new, weighted by how sure they are.
 
     A prediction counts if its entropy is below 0.4 ln C and its cosine with the moving average
@@ -89,7 +89,7 @@ class EATA(Adaptation):
     needs data of the source.
 
     Args:
-        model: See `Adaptation`, as all other arguments.
+        model: See `AdaptationMethod`, as all other arguments.
         max_similarity: Largest absolute cosine of a new prediction.
 
     Source:
@@ -110,7 +110,7 @@ class EATA(Adaptation):
 
     def terms(self, logits: list[torch.Tensor]) -> dict[str, torch.Tensor]:
         """Weighted entropy of the predictions that count; none if there is no such."""
-        values, margin = entropy(logits[0]), _RELIABLE * math.log(self.n_classes)
+        values, margin = entropy_nats(logits[0]), _RELIABLE * math.log(self.n_classes)
         p = logits[0].detach().softmax(dim=1)
         counts = values.detach() < margin
         if self._average is not None:
@@ -125,14 +125,14 @@ class EATA(Adaptation):
         return {"entropy": (weights * values)[counts].mean()}
 
 
-class SAR(Adaptation):
+class SAR(AdaptationMethod):
     """Entropy of sure predictions, at the worst point near the parameters.
 
     The gradient is taken after a step of length `radius` uphill. Where the moving average of the
     loss falls below 0.2 the network has become sure of one class and is reset.
 
     Args:
-        model: See `Adaptation`, as all other arguments.
+        model: See `AdaptationMethod`, as all other arguments.
         radius: Distance to the worst point.
 
     Source:
@@ -156,7 +156,7 @@ class SAR(Adaptation):
 
     def terms(self, logits: list[torch.Tensor]) -> dict[str, torch.Tensor]:
         """Mean entropy of the sure predictions; none if there is no such."""
-        values = entropy(logits[0])
+        values = entropy_nats(logits[0])
         counts = values.detach() < _RELIABLE * math.log(self.n_classes)
         return {"entropy": values[counts].mean()} if counts.any() else {}
 
@@ -190,7 +190,7 @@ class SAR(Adaptation):
                 parameter.add_(parameter.grad * (self.radius / (norm + 1e-12)))
 
 
-class LAME(Adaptation):
+class LAME(AdaptationMethod):
     """Corrects the predictions of a batch so that neighbours agree; no parameter is touched.
 
     Minimises KL(z || p) - sum_ij w_ij z_i z_j over assignments z, w being one for the
@@ -246,4 +246,4 @@ def information(logits: torch.Tensor) -> float:
     Args:
         logits: Shape (N, C).
     """
-    return float(diversity(logits) - entropy(logits).mean())
+    return float(diversity(logits) - entropy_nats(logits).mean())

@@ -7,7 +7,7 @@ from torch import nn
 
 from .guard import CollapseGuard
 from .losses import DiversityLoss, EntropyLoss, Form, NuclearNormLoss, ViewConsistencyLoss
-from .procedure import Adaptation, Step, finite_rows
+from .procedure import AdaptationMethod, Step, finite_rows
 
 
 def decayed(learning_rate: float, progress: float, gamma: float) -> float:
@@ -21,7 +21,7 @@ def decayed(learning_rate: float, progress: float, gamma: float) -> float:
     return learning_rate * (1 + gamma * progress) ** -0.75
 
 
-class NTTA(Adaptation):
+class NTTA(AdaptationMethod):
     """Maximises the nuclear norm of the predictions of time-shifted views.
 
     L = - w_n mean_v norm(A_v) + w_e mean_v H(p_v) + w_g mean_v S_q(p_v) - w_d mean_v H(p_mean)
@@ -40,7 +40,7 @@ class NTTA(Adaptation):
     keeps the checkpoint that is best on test labels. Nothing here sees a label.
 
     Args:
-        model: See `Adaptation`, as `learning_rate`, `parameters` and `optimizer`.
+        model: See `AdaptationMethod`, as `learning_rate`, `parameters` and `optimizer`.
         nuclear_norm: w_n, not negative, as all weights.
         entropy: w_e.
         generalised_entropy: w_g.
@@ -128,7 +128,7 @@ class NTTA(Adaptation):
         self._generator = torch.Generator().manual_seed(seed)
 
     def step(self, features: torch.Tensor) -> Step:
-        """Predict a batch and learn from it if it is safe; see `Adaptation.step`."""
+        """Predict a batch and learn from it if it is safe; see `AdaptationMethod.step`."""
         if self.guard is None or not torch.isfinite(features).all():
             return super().step(features)
         source_logits = self._ask_source(features)

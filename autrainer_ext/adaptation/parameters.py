@@ -7,6 +7,8 @@ import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from autrainer_ext.errors import unknown_name
+
 Selection = Literal["norm", "features", "all"]
 SELECTIONS: tuple[Selection, ...] = ("norm", "features", "all")
 _NORMS = (_BatchNorm, nn.LayerNorm, nn.GroupNorm, nn.modules.instancenorm._InstanceNorm)
@@ -62,7 +64,7 @@ def select_parameters(
         ValueError: If there is no such selection, or nothing of it that could adapt.
     """
     if selection not in SELECTIONS:
-        raise ValueError(f"parameters must be one of {', '.join(SELECTIONS)}, got '{selection}'.")
+        raise unknown_name("selection of parameters", selection, SELECTIONS)
     chosen = named_parameters(model)
     if selection == "norm":
         in_norms = {

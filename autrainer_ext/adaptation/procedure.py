@@ -39,7 +39,7 @@ class Step:
     terms: dict[str, float] = field(default_factory=dict)
 
 
-class Adaptation:
+class AdaptationMethod:
     """A network that adapts to the batches it is given.
 
     The network is adapted in place and runs in evaluation mode but for its batch norms, which

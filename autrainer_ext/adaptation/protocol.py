@@ -8,10 +8,12 @@ from typing import Literal
 import numpy as np
 import torch
 
+from autrainer_ext.errors import unknown_name
+
 from .guard import predicted_class_entropy
 from .methods import information
 from .parameters import Snapshot
-from .procedure import Adaptation, Step
+from .procedure import AdaptationMethod, Step
 from .streams import ORDERS, Order, batches, stream_order
 
 Mode = Literal["online", "offline", "episodic"]
@@ -55,9 +57,7 @@ class Protocol:
             ("keep", ("last", "information")),
         ):
             if getattr(self, name) not in known:
-                raise ValueError(
-                    f"{name} must be one of {', '.join(known)}, got '{getattr(self, name)}'."
-                )
+                raise unknown_name(name, getattr(self, name), known)
         for name in ("batch_size", "passes"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be positive, got {getattr(self, name)}.")
@@ -92,7 +92,7 @@ class Outcome:
 
 
 def adapt(
-    method: Adaptation,
+    method: AdaptationMethod,
     features: torch.Tensor,
     protocol: Protocol,
     *,
@@ -159,7 +159,7 @@ def adapt(
     return Outcome(logits, order, steps, seconds / (len(features) * protocol.passes))
 
 
-def predict(method: Adaptation, features: torch.Tensor, protocol: Protocol) -> torch.Tensor:
+def predict(method: AdaptationMethod, features: torch.Tensor, protocol: Protocol) -> torch.Tensor:
     """Predictions of a method as it is, in shuffled batches of the protocol's size.
 
     Args:
@@ -177,7 +177,9 @@ def predict(method: Adaptation, features: torch.Tensor, protocol: Protocol) -> t
     return logits
 
 
-def settle(method: Adaptation, features: torch.Tensor, *, batch_size: int, seed: int = 0) -> None:
+def settle(
+    method: AdaptationMethod, features: torch.Tensor, *, batch_size: int, seed: int = 0
+) -> None:
     """Make the running statistics of batch norms those of the data, averaged over its batches.
 
     So the network can be served in evaluation mode, one sample at a time, as it was adapted in

@@ -5,6 +5,8 @@ from typing import Literal
 
 import numpy as np
 
+from autrainer_ext.errors import unknown_name
+
 Order = Literal["shuffled", "class_correlated", "grouped"]
 ORDERS: tuple[Order, ...] = ("shuffled", "class_correlated", "grouped")
 
@@ -38,7 +40,7 @@ def stream_order(
         ValueError: If there is no such order, or targets or groups are missing or too few.
     """
     if order not in ORDERS:
-        raise ValueError(f"order must be one of {', '.join(ORDERS)}, got '{order}'.")
+        raise unknown_name("order", order, ORDERS)
     generator = np.random.default_rng(seed)
     shuffled = generator.permutation(n_samples)
     if order == "shuffled":

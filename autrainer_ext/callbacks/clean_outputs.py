@@ -10,8 +10,8 @@ from autrainer.datasets import AbstractDataset
 from autrainer.datasets.utils import DatasetWrapper
 from torch.utils.data import DataLoader
 
+from autrainer_ext.atomic import atomic_file
 from autrainer_ext.compat import CallbackMixin
-from autrainer_ext.folders import writing
 
 if TYPE_CHECKING:
     from autrainer.training import ModularTaskTrainer
@@ -50,7 +50,7 @@ class CleanOutputs(CallbackMixin):
         """Save the tables of the splits."""
         for split in ("train", "dev", "test"):
             table = getattr(trainer.data, f"df_{split}")
-            with writing(Path(trainer.output_directory, "_metadata", f"{split}.csv")) as path:
+            with atomic_file(Path(trainer.output_directory, "_metadata", f"{split}.csv")) as path:
                 table.to_csv(path, index=False)
 
     def cb_on_val_end(
@@ -84,7 +84,7 @@ class CleanOutputs(CallbackMixin):
         outputs, targets = _predict(trainer.model, samples, data, trainer.DEVICE)
         arrays = {"outputs": outputs, "targets": targets, "indices": np.arange(len(targets))}
         for name, array in arrays.items():
-            with writing(prefix.with_name(f"{prefix.name}_{name}.npy")) as path:
+            with atomic_file(prefix.with_name(f"{prefix.name}_{name}.npy")) as path:
                 np.save(path, array, allow_pickle=False)
 
 

@@ -6,7 +6,9 @@ import torch
 from torch.utils.data import DataLoader
 
 from autrainer_ext.compat import CallbackMixin
-from autrainer_ext.datasets.pair_sampler import PairSampler
+from autrainer_ext.errors import unknown_name
+
+from .pair_sampler import PairSampler
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,9 +40,7 @@ class PairedBatches(CallbackMixin):
         data, table = trainer.data, trainer.data.df_train
         for column in (self.modality, *self.group):
             if column not in table:
-                raise ValueError(
-                    f"The training table has no column '{column}', only {', '.join(table)}."
-                )
+                raise unknown_name("column of the training table", column, table)
         sampler = PairSampler(
             table[data.target_column],
             table[self.modality],

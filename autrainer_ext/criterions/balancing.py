@@ -10,7 +10,9 @@ import torch
 from numpy.typing import ArrayLike
 from torch.nn.modules.loss import _Loss
 
-from .class_weights import WEIGHTINGS, check_counts, effective_number
+from autrainer_ext.errors import unknown_name
+
+from .class_weights import WEIGHTINGS, check_class_counts, effective_number
 
 if TYPE_CHECKING:
     from autrainer.datasets import AbstractDataset
@@ -83,7 +85,7 @@ class BalancingLoss(_Loss, ABC):
         Raises:
             ValueError: If a class has none.
         """
-        counts = check_counts(counts)
+        counts = check_class_counts(counts)
         self.counts = torch.as_tensor(counts)
         self.weight = torch.as_tensor(self.weigh(counts))
 
@@ -185,4 +187,4 @@ def _weighting(name: str | None, beta: float | None) -> Callable[[np.ndarray], n
 
 def _check_reduction(reduction: str) -> None:
     if reduction not in REDUCTIONS:
-        raise ValueError(f"reduction must be one of {', '.join(REDUCTIONS)}, got '{reduction}'.")
+        raise unknown_name("reduction", reduction, REDUCTIONS)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 
-def check_counts(counts: ArrayLike) -> np.ndarray:
+def check_class_counts(counts: ArrayLike) -> np.ndarray:
     """Counts as an array.
 
     Args:
@@ -38,13 +38,13 @@ def inverse_frequency(counts: ArrayLike) -> np.ndarray:
         counts: Training samples per class.
 
     Raises:
-        ValueError: See `check_counts`.
+        ValueError: See `check_class_counts`.
 
     Example:
         >>> inverse_frequency([3, 1])
         array([0.66666667, 2.        ])
     """
-    counts = check_counts(counts)
+    counts = check_class_counts(counts)
     return counts.sum() / (len(counts) * counts)
 
 
@@ -55,9 +55,9 @@ def square_root_inverse(counts: ArrayLike) -> np.ndarray:
         counts: Training samples per class.
 
     Raises:
-        ValueError: See `check_counts`.
+        ValueError: See `check_class_counts`.
     """
-    counts = check_counts(counts)
+    counts = check_class_counts(counts)
     return _scaled(counts**-0.5, counts)
 
 
@@ -74,13 +74,13 @@ def effective_number(counts: ArrayLike, *, beta: float | None = None) -> np.ndar
             set, from 0.9 to 0.9999.
 
     Raises:
-        ValueError: If `beta` is out of its range; see also `check_counts`.
+        ValueError: If `beta` is out of its range; see also `check_class_counts`.
 
     Source:
         Cui et al. (2019), Class-balanced loss based on effective number of samples, equation 4.
         There the weights sum to the number of classes; only their ratios matter to a mean.
     """
-    counts = check_counts(counts)
+    counts = check_class_counts(counts)
     if beta is None:
         beta = max(0.0, 1 - 1 / counts.mean())
     if not 0 <= beta < 1:
@@ -103,9 +103,9 @@ def log_priors(counts: ArrayLike) -> np.ndarray:
         counts: Training samples per class.
 
     Raises:
-        ValueError: See `check_counts`.
+        ValueError: See `check_class_counts`.
     """
-    counts = check_counts(counts)
+    counts = check_class_counts(counts)
     return np.log(counts) - np.log(counts.sum())
 
 
@@ -117,13 +117,13 @@ def ldam_margins(counts: ArrayLike, *, max_margin: float = 0.5) -> np.ndarray:
         max_margin: Margin of the rarest class, in logits, at least 0.
 
     Raises:
-        ValueError: If `max_margin` is negative; see also `check_counts`.
+        ValueError: If `max_margin` is negative; see also `check_class_counts`.
 
     Source:
         Cao et al. (2019), Learning imbalanced datasets with label-distribution-aware margin
         loss, equation 12.
     """
-    counts = check_counts(counts)
+    counts = check_class_counts(counts)
     if not max_margin >= 0:
         raise ValueError(f"max_margin must be at least 0, got {max_margin}.")
     return max_margin * (counts.min() / counts) ** 0.25

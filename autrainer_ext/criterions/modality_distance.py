@@ -17,6 +17,8 @@ Source:
 import torch
 from torch.nn.functional import normalize
 
+from autrainer_ext.errors import unknown_name
+
 DISTANCES = ("l1", "squared_l2", "cosine")
 
 
@@ -69,7 +71,7 @@ def pairwise_distances(embeddings: torch.Tensor, distance: str = "l1") -> torch.
     if distance == "cosine":
         directions = normalize(embeddings, dim=1)
         return 1 - directions @ directions.T
-    raise ValueError(f"distance must be one of {', '.join(DISTANCES)}, got '{distance}'.")
+    raise unknown_name("distance", distance, DISTANCES)
 
 
 def modality_distance(

@@ -9,6 +9,7 @@ import torch
 from torch.nn.modules.loss import _Loss
 
 from autrainer_ext.compat import CallbackMixin
+from autrainer_ext.errors import unknown_name
 
 from .modality_distance import (
     DISTANCES,
@@ -90,7 +91,7 @@ class ModalityRegularizedLoss(CallbackMixin, _Loss):
     ) -> None:
         super().__init__(reduction=reduction)
         if distance not in DISTANCES:
-            raise ValueError(f"distance must be one of {', '.join(DISTANCES)}, got '{distance}'.")
+            raise unknown_name("distance", distance, DISTANCES)
         for name, value in (("weight", weight), ("warmup", warmup)):
             if not value >= 0:
                 raise ValueError(f"{name} must not be negative, got {value}.")
@@ -124,9 +125,7 @@ class ModalityRegularizedLoss(CallbackMixin, _Loss):
         table = data.df_train
         for column in (self.modality, *self.group):
             if column not in table:
-                raise ValueError(
-                    f"The training table has no column '{column}', only {', '.join(table)}."
-                )
+                raise unknown_name("column of the training table", column, table)
         shared = [data.target_column, *self.group]
         if not table.groupby(shared)[self.modality].nunique().max() > 1:
             raise ValueError(

@@ -10,7 +10,7 @@ from zipfile import ZipFile
 
 from tqdm import tqdm
 
-from autrainer_ext.folders import building, is_free
+from autrainer_ext.atomic import atomic_folder, is_free
 
 _PIECE = 2**20
 _PATIENCE_SECONDS = 60
@@ -63,7 +63,7 @@ def unpack(archive: ZipFile, pattern: str, folder: Path) -> None:
     """
     if not is_free(folder):
         return
-    with building(folder) as inside:
+    with atomic_folder(folder) as inside:
         for name in tqdm(archive.namelist(), desc=folder.parent.name, unit=" files"):
             if match := re.fullmatch(pattern, name):
                 target = inside / match["path"]

@@ -11,6 +11,8 @@ from autrainer.datasets import BaseClassificationDataset
 from autrainer.datasets.utils import DatasetWrapper
 from autrainer.transforms import SmartCompose
 
+from autrainer_ext.errors import unknown_name
+
 _LOG = logging.getLogger(__name__)
 _GIB = 2**30
 
@@ -159,9 +161,7 @@ class CachedClassificationDataset(BaseClassificationDataset):
         table = pd.read_csv(path, dtype={self.target_column: str})
         for column in (self.index_column, self.target_column, *self.stratify, *columns):
             if column not in table:
-                raise ValueError(
-                    f"Table '{path}' has no column '{column}', only {', '.join(table.columns)}."
-                )
+                raise unknown_name(f"column of '{path}'", column, table.columns)
         return table
 
     def _init_dataset(self, df: pd.DataFrame, transform: SmartCompose) -> CachedFeatures:

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from autrainer_ext.folders import building
+from autrainer_ext.atomic import atomic_folder
 
-from .building import is_built, link
 from .cached import CachedClassificationDataset
+from .folders import is_built, link
 
 _FOLDS = (1, 2, 3, 4, 5)
 
@@ -74,7 +74,7 @@ class ESC50(CachedClassificationDataset):
             return
         archives = root.with_name(f"{root.name}.download")
         tree = Path(source) if source else _download(archives)
-        with building(root) as folder:
+        with atomic_folder(root) as folder:
             table = pd.read_csv(tree / "meta" / "esc50.csv")
             (folder / "default").mkdir()
             link(table["filename"], tree / "audio", folder / "default")

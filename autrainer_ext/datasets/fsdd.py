@@ -11,10 +11,11 @@ from zipfile import ZipFile
 import pandas as pd
 from tqdm import tqdm
 
-from autrainer_ext.folders import building
+from autrainer_ext.atomic import atomic_folder
+from autrainer_ext.errors import unknown_name
 
-from .building import is_built, link
 from .cached import CachedClassificationDataset
+from .folders import is_built, link
 
 ARCHIVE = "https://github.com/Jakobovski/free-spoken-digit-dataset/archive/refs/tags/v1.0.10.zip"
 _RECORDING = re.compile(r"(?P<digit>\d)_(?P<speaker>[a-z]+)_(?P<take>\d+)\.wav")
@@ -70,7 +71,7 @@ class FSDD(CachedClassificationDataset):
     def _check_speakers(self, speakers: list[str]) -> None:
         for speaker in self.test_speakers + self.dev_speakers:
             if speaker not in speakers:
-                raise ValueError(f"Speaker '{speaker}' is not one of {', '.join(speakers)}.")
+                raise unknown_name("speaker", speaker, speakers)
             if speaker in self.test_speakers and speaker in self.dev_speakers:
                 raise ValueError(f"Speaker '{speaker}' cannot be both for development and test.")
         if self.dev_speakers and not self.test_speakers:
@@ -92,7 +93,7 @@ class FSDD(CachedClassificationDataset):
         if is_built(Path(path), ["fsdd.csv"]):
             return
         source = source or os.environ.get("FSDD_SOURCE")
-        with building(Path(path)) as folder:
+        with atomic_folder(Path(path)) as folder:
             recordings = folder / "default"
             recordings.mkdir()
             if source:

@@ -10,10 +10,11 @@ import torch
 from torchaudio.functional import resample
 from tqdm import tqdm
 
-from autrainer_ext.adaptation.corruptions import impulse_response
-from autrainer_ext.folders import building
+from autrainer_ext.atomic import atomic_folder
+from autrainer_ext.corruptions.filters import impulse_response
+from autrainer_ext.errors import unknown_name
 
-from .building import is_built
+from .folders import is_built
 from .fsdd import FSDD
 
 # Impulse responses of MicIRP: from nearly flat to a telephone, in either group
@@ -69,7 +70,7 @@ class FSDDDevices(FSDD):
         known = self.read_table(_TABLE, ["device", "clip"])["device"].unique()
         for device in self.seen_devices:
             if device not in known:
-                raise ValueError(f"Device '{device}' is not one of {', '.join(sorted(known))}.")
+                raise unknown_name("device", device, sorted(known))
         train, dev, test = super().load_dataframes()
         train, dev = (df[df["device"].isin(self.seen_devices)] for df in (train, dev))
         return train, dev, test
@@ -92,7 +93,7 @@ class FSDDDevices(FSDD):
         if is_built(Path(path), [_TABLE]):
             return
         microphones = _read_responses(responses or os.environ.get("MIC_IRS"))
-        with building(Path(path)) as folder:
+        with atomic_folder(Path(path)) as folder:
             FSDD.download(str(folder / "fsdd"), source)
             (folder / "default").mkdir()
             clips = pd.read_csv(folder / "fsdd" / _TABLE)

@@ -7,10 +7,10 @@ from typing import ClassVar
 
 import pandas as pd
 
-from autrainer_ext.folders import building
+from autrainer_ext.atomic import atomic_folder
 
-from .building import is_built, link
 from .cached import CachedClassificationDataset
+from .folders import is_built, link
 
 SPLITS = ("train", "dev", "test")
 
@@ -67,7 +67,7 @@ class OfficialSplitDataset(CachedClassificationDataset):
                 raise ValueError(
                     f"'{tree}' has {found} recordings in its {split} split, not {size}."
                 )
-        with building(root) as folder:
+        with atomic_folder(root) as folder:
             for parent in {Path(name).parent for name in table["filename"]}:
                 (folder / "default" / parent).mkdir(parents=True, exist_ok=True)
             link(table["filename"], tree / cls.RECORDINGS, folder / "default")

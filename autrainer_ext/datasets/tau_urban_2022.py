@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from autrainer_ext.folders import building
+from autrainer_ext.atomic import atomic_folder
+from autrainer_ext.errors import unknown_name
 
-from .building import is_built, link
 from .cached import CachedClassificationDataset
+from .folders import is_built, link
 
 TREE = "TAU-urban-acoustic-scenes-2022-mobile-development"
 _TABLE = "tau22.csv"
@@ -118,7 +119,7 @@ class TAUUrbanAcousticScenes2022Mobile(CachedClassificationDataset):
             return
         archives = root.with_name(f"{root.name}.download")
         tree = Path(source) if source else _download(archives)
-        with building(root) as folder:
+        with atomic_folder(root) as folder:
             table = read_setup(tree)
             (folder / "default" / "audio").mkdir(parents=True)
             link(table["filename"], tree, folder / "default")
@@ -213,7 +214,7 @@ def _read_clips(file: str) -> pd.DataFrame:
         separator = "\t" if "\t" in lines.readline() else ","
     clips = pd.read_csv(file, sep=separator)
     if "filename" not in clips:
-        raise ValueError(f"'{file}' has no column 'filename', only {', '.join(clips.columns)}.")
+        raise unknown_name(f"column of '{file}'", "filename", clips.columns)
     return clips
 
 
@@ -229,8 +230,8 @@ def _select(table: pd.DataFrame, clips: pd.DataFrame, file: str) -> pd.DataFrame
 
 def _is_in_fold(clips: pd.DataFrame, fold: int, file: str) -> np.ndarray:
     if "fold" not in clips:
-        raise ValueError(f"'{file}' has no column 'fold', only {', '.join(clips.columns)}.")
+        raise unknown_name(f"column of '{file}'", "fold", clips.columns)
     if fold not in clips["fold"].to_numpy():
         folds = ", ".join(str(name) for name in sorted(clips["fold"].unique()))
-        raise ValueError(f"'{file}' has no fold {fold}, only {folds}.")
+        raise unknown_name(f"fold of '{file}'", fold, folds)
     return (clips["fold"] == fold).to_numpy()

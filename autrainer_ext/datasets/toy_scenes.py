@@ -7,10 +7,10 @@ import pandas as pd
 import soundfile
 from tqdm import tqdm
 
-from autrainer_ext.folders import building
+from autrainer_ext.atomic import atomic_folder
 
-from .building import is_built
 from .cached import CachedClassificationDataset
+from .folders import is_built
 from .toy_devices import DEVICES, record
 from .toy_sounds import CITIES, RATE, SCENES, moment
 
@@ -49,7 +49,7 @@ class ToyScenes(CachedClassificationDataset):
         """
         if is_built(Path(path), TABLES):
             return
-        with building(Path(path)) as folder:
+        with atomic_folder(Path(path)) as folder:
             build(folder, _SEED)
 
 

@@ -9,8 +9,8 @@ from .agreement import (
 )
 from .ensembles import EnsembleSizes, ensemble_sizes
 from .measures import (
-    Difficulty,
     RunDifficulty,
+    SampleDifficulty,
     class_means,
     cumulative_accuracy,
     measure_run,
@@ -20,11 +20,11 @@ from .ranking import Ranks, order_drawn, rank_difficulty, select_examples
 
 __all__ = [
     "Agreement",
-    "Difficulty",
     "EnsembleSizes",
     "PairCorrelations",
     "Ranks",
     "RunDifficulty",
+    "SampleDifficulty",
     "class_means",
     "correlate_pairs",
     "cumulative_accuracy",

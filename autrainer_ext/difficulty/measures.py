@@ -1,6 +1,6 @@
 """Measures of sample difficulty from the outputs of checkpoints.
 
-checkpoints of a run, one by one -> RunDifficulty -> pool_runs -> Difficulty
+checkpoints of a run, one by one -> RunDifficulty -> pool_runs -> SampleDifficulty
 
 Outputs are logits, shape (N, C), of clean samples under a network in evaluation mode. A sample
 is right where its class has the largest logit, the first one among equals. Only sums per sample
@@ -49,7 +49,7 @@ class RunDifficulty:
 
 
 @dataclass(frozen=True)
-class Difficulty:
+class SampleDifficulty:
     """How an ensemble of runs fared on every sample; arrays have shape (N,).
 
     Attributes:
@@ -140,7 +140,7 @@ def measure_run(
     )
 
 
-def pool_runs(runs: Sequence[RunDifficulty], *, average: str = "micro") -> Difficulty:
+def pool_runs(runs: Sequence[RunDifficulty], *, average: str = "micro") -> SampleDifficulty:
     """Pool the runs of an ensemble.
 
     Cumulative accuracy, cumulative probability and margin follow `average`; the other measures
@@ -184,7 +184,7 @@ def pool_runs(runs: Sequence[RunDifficulty], *, average: str = "micro") -> Diffi
         for run, confidence in zip(runs, confidences, strict=True)
     ]
     needed = [np.searchsorted(run.iterations, run.first_learnt) / run.n_checkpoints for run in runs]
-    return Difficulty(
+    return SampleDifficulty(
         hits=np.sum([run.hits for run in runs], axis=0),
         count=np.full(sizes[0], sum(n_checkpoints)),
         cumulative_accuracy=cumulative_accuracy(

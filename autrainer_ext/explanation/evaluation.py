@@ -13,7 +13,7 @@ from .masks import explains_nothing, make_masks
 
 
 @dataclass(frozen=True)
-class Protocol:
+class ExplanationSettings:
     """What is asked about every clip.
 
     Attributes:
@@ -52,7 +52,9 @@ class Explained:
     rows: list[dict]
 
 
-def explain_clip(model: nn.Module, features: torch.Tensor, protocol: Protocol) -> Explained:
+def explain_clip(
+    model: nn.Module, features: torch.Tensor, protocol: ExplanationSettings
+) -> Explained:
     """Explain what a network predicts for a clip and score the explanations.
 
     Args:
@@ -84,7 +86,7 @@ def _score(
     target: torch.Tensor,
     name: str,
     attributions: torch.Tensor,
-    protocol: Protocol,
+    protocol: ExplanationSettings,
 ) -> list[dict]:
     published = protocol.source_compatible
     settings = {"baseline": protocol.baseline, "batch_size": protocol.batch_size}

@@ -28,6 +28,8 @@ from functools import cached_property, partial
 
 import torch
 
+from autrainer_ext.errors import unknown_name
+
 _SHARES = (5, 30, 50)
 _THRESHOLDS = (25, 50, 75)
 
@@ -168,7 +170,7 @@ def make_masks(
         )
     unknown = [name for name in names if name not in MASKS]
     if unknown:
-        raise ValueError(f"There is no mask '{unknown[0]}'. Choose from: {', '.join(MASKS)}.")
+        raise unknown_name("mask", unknown[0], MASKS)
     if source_compatible:
         maps = _Maps(attributions)
         return {name: _PUBLISHED[name](maps) for name in names}

@@ -15,122 +15,10 @@ to either tells how far the audio stands for the explanation.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import librosa
 import torch
 import torchaudio
-from autrainer.transforms import PannMel
 
-from autrainer_ext.transforms import LogSpectrogram
-
-
-@dataclass(frozen=True)
-class FrontEnd:
-    """A log spectrogram of the hosts or of this package, as steps that can be taken back.
-
-    Attributes:
-        sample_rate: Sampling rate of the recording in Hz.
-        n_fft: Length of the Fourier transform in samples.
-        hop_length: Step between frames in samples.
-        window: Analysis window, shape (win_length,).
-        filterbank: Weight of every frequency in every bin, shape (n_fft // 2 + 1, bins), or None
-            where bins are frequencies.
-        n_skipped: Samples at the start of the recording that are not analysed.
-    """
-
-    sample_rate: int
-    n_fft: int
-    hop_length: int
-    window: torch.Tensor
-    filterbank: torch.Tensor | None
-    n_skipped: int = 0
-
-    @property
-    def frame_seconds(self) -> float:
-        """Time from one frame to the next."""
-        return self.hop_length / self.sample_rate
-
-    @property
-    def frequencies_hz(self) -> torch.Tensor:
-        """Centre of every bin in Hz: the mean frequency of its filter, shape (bins,)."""
-        frequencies = torch.linspace(0, self.sample_rate / 2, self.n_fft // 2 + 1)
-        if self.filterbank is None:
-            return frequencies
-        totals = self.filterbank.sum(dim=0).clamp(min=torch.finfo(torch.float32).tiny)
-        return frequencies @ self.filterbank / totals
-
-    def gain(self, mask: torch.Tensor) -> torch.Tensor:
-        """Amplitude gain of every frequency.
-
-        Args:
-            mask: Shape (..., frames, bins), in [0, 1].
-
-        Returns:
-            Shape (..., n_fft // 2 + 1, frames), in [0, 1].
-        """
-        if self.filterbank is not None:
-            totals = self.filterbank.sum(dim=1, keepdim=True)
-            weights = self.filterbank / totals.where(totals > 0, 1)
-            mask = mask @ weights.T + (totals[:, 0] == 0)
-        return mask.transpose(-1, -2).clamp(0, 1)
-
-    def filter(self, waveform: torch.Tensor, gain: torch.Tensor) -> torch.Tensor:
-        """Multiply the short-time spectrum of a recording.
-
-        Args:
-            waveform: Shape (channels, samples).
-            gain: Shape (n_fft // 2 + 1, frames).
-
-        Returns:
-            Shape of `waveform`; samples before the first analysed one have the average gain of
-            the first frame.
-        """
-        first, analysed = waveform[:, : self.n_skipped], waveform[:, self.n_skipped :]
-        settings = {
-            "n_fft": self.n_fft,
-            "hop_length": self.hop_length,
-            "win_length": len(self.window),
-            "window": self.window.to(waveform),
-        }
-        spectrum = torch.stft(analysed, **settings, return_complex=True) * gain
-        filtered = torch.istft(spectrum, **settings, length=analysed.shape[-1])
-        return torch.cat([first * gain[:, 0].mean(), filtered], dim=-1)
-
-
-def front_end(transform: object) -> FrontEnd:
-    """Read the settings off a transform.
-
-    Args:
-        transform: `LogSpectrogram`, `LogMelSpectrogram` or the host's `PannMel`.
-
-    Raises:
-        ValueError: If it is none of these.
-    """
-    if isinstance(transform, LogSpectrogram):
-        window = {"hann": torch.hann_window, "hamming": torch.hamming_window}[transform.window]
-        return FrontEnd(
-            transform.sample_rate,
-            transform.n_fft,
-            transform.hop_length,
-            window(transform.win_length, periodic=transform.periodic),
-            transform.filterbank,
-            n_skipped=1 if transform.preemphasis else 0,
-        )
-    if isinstance(transform, PannMel):
-        filterbank = librosa.filters.mel(
-            sr=transform.sample_rate,
-            n_fft=transform.window_size,
-            n_mels=transform.mel_bins,
-            fmin=transform.fmin,
-            fmax=transform.fmax,
-        )
-        return FrontEnd(
-            transform.sample_rate,
-            transform.window_size,
-            transform.hop_size,
-            torch.hann_window(transform.window_size),
-            torch.from_numpy(filterbank).T,
-        )
-    raise ValueError(f"{type(transform).__name__} is no spectrogram that can be taken back.")
+from autrainer_ext.serving.front_end import FrontEnd, front_end, spectrogram_index
 
 
 @dataclass(frozen=True)
@@ -157,14 +45,10 @@ class Reconstructor:
     """
 
     def __init__(self, transforms: Sequence) -> None:
-        places = [i for i, t in enumerate(transforms) if isinstance(t, LogSpectrogram | PannMel)]
-        if len(places) != 1:
-            names = ", ".join(type(transform).__name__ for transform in transforms) or "nothing"
-            raise ValueError(
-                f"Masks cannot be mapped back to audio: {len(places)} log spectrograms in the "
-                f"pipeline ({names})."
-            )
-        (place,) = places
+        try:
+            place = spectrogram_index(transforms)
+        except ValueError as error:
+            raise ValueError(f"Masks cannot be mapped back to audio: {error}") from error
         self._before, self._spectrogram = list(transforms[:place]), transforms[place]
         self._after = list(transforms[place + 1 :])
         self.front_end = front_end(self._spectrogram)
@@ -201,7 +85,7 @@ class Reconstructor:
         whole = mask.reshape(mask.shape[-2:]).to(waveform)
         for earlier, later in zip(stages[-2::-1], stages[:0:-1], strict=True):
             whole = _uncut(whole, earlier[0], later[0])
-        kept = self.front_end.filter(waveform, self.front_end.gain(whole))
+        kept = apply_gain(self.front_end, waveform, frequency_gain(self.front_end, whole))
         return Parts(kept, waveform - kept)
 
     def features(self, waveform: torch.Tensor) -> torch.Tensor:
@@ -210,6 +94,47 @@ class Reconstructor:
         for transform in self._after:
             features = transform(features)
         return features
+
+
+def frequency_gain(front_end: FrontEnd, mask: torch.Tensor) -> torch.Tensor:
+    """Amplitude gain of every frequency.
+
+    Args:
+        front_end: Settings of the spectrogram.
+        mask: Shape (..., frames, bins), in [0, 1].
+
+    Returns:
+        Shape (..., n_fft // 2 + 1, frames), in [0, 1].
+    """
+    if front_end.filterbank is not None:
+        totals = front_end.filterbank.sum(dim=1, keepdim=True)
+        weights = front_end.filterbank / totals.where(totals > 0, 1)
+        mask = mask @ weights.T + (totals[:, 0] == 0)
+    return mask.transpose(-1, -2).clamp(0, 1)
+
+
+def apply_gain(front_end: FrontEnd, waveform: torch.Tensor, gain: torch.Tensor) -> torch.Tensor:
+    """Multiply the short-time spectrum of a recording.
+
+    Args:
+        front_end: Settings of the spectrogram.
+        waveform: Shape (channels, samples).
+        gain: Shape (n_fft // 2 + 1, frames).
+
+    Returns:
+        Shape of `waveform`; samples before the first analysed one have the average gain of
+        the first frame.
+    """
+    first, analysed = waveform[:, : front_end.n_skipped], waveform[:, front_end.n_skipped :]
+    settings = {
+        "n_fft": front_end.n_fft,
+        "hop_length": front_end.hop_length,
+        "win_length": len(front_end.window),
+        "window": front_end.window.to(waveform),
+    }
+    spectrum = torch.stft(analysed, **settings, return_complex=True) * gain
+    filtered = torch.istft(spectrum, **settings, length=analysed.shape[-1])
+    return torch.cat([first * gain[:, 0].mean(), filtered], dim=-1)
 
 
 def griffin_lim(front_end: FrontEnd, energy: torch.Tensor, *, n_iter: int = 32) -> torch.Tensor:

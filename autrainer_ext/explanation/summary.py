@@ -5,7 +5,7 @@ import functools
 import numpy as np
 import pandas as pd
 
-from autrainer_ext.information import mean_interval
+from autrainer_ext.intervals import mean_interval
 
 from .attributors.registry import floor_of
 from .fidelity import MEASURES

@@ -1,10 +1,9 @@
 """What confusion tables say about a classifier, in bits; numpy only."""
 
+from .bootstrap import BOOTSTRAP_METHODS, confusion_interval, resample_counts
 from .confusion import accuracy, balanced_accuracy, check_counts, confusion_counts
-from .entropies import Entropies, entropies, entropy
-from .intervals import crossed_mean_interval, mean_interval
+from .entropies import Entropies, entropies, entropy_bits
 from .perplexities import Perplexities, ema, nit, perplexities
-from .table_intervals import METHODS, resample_tables, table_interval
 from .triangle import (
     VIEWS,
     TrianglePoint,
@@ -15,7 +14,7 @@ from .triangle import (
 )
 
 __all__ = [
-    "METHODS",
+    "BOOTSTRAP_METHODS",
     "VIEWS",
     "Entropies",
     "Perplexities",
@@ -26,15 +25,13 @@ __all__ = [
     "cartesian",
     "check_counts",
     "confusion_counts",
-    "crossed_mean_interval",
+    "confusion_interval",
     "ema",
     "entropies",
-    "entropy",
-    "mean_interval",
+    "entropy_bits",
     "nit",
     "perplexities",
-    "resample_tables",
+    "resample_counts",
     "split_coordinates",
-    "table_interval",
     "triangle_points",
 ]

@@ -48,7 +48,7 @@ class Entropies:
     n_pred: int
 
 
-def entropy(counts: np.ndarray, *, miller_madow: bool = False) -> np.ndarray:
+def entropy_bits(counts: np.ndarray, *, miller_madow: bool = False) -> np.ndarray:
     """Entropy of the distribution in the last dimension.
 
     H = - sum_i p_i log2 p_i = log2 n - sum_i c_i log2 c_i / n, with p_i = c_i / n.
@@ -97,7 +97,7 @@ def entropies(counts: np.ndarray, *, miller_madow: bool = False) -> Entropies:
         np.einsum("...ij->...j", counts),
         counts.reshape(*leading, n_true * n_pred),
     )
-    h_true, h_pred, h_joint = (entropy(table, miller_madow=miller_madow) for table in tables)
+    h_true, h_pred, h_joint = (entropy_bits(table, miller_madow=miller_madow) for table in tables)
     h_true_given_pred = without_rounding(h_joint - h_pred)
     h_pred_given_true = without_rounding(h_joint - h_true)
     return Entropies(

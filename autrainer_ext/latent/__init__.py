@@ -10,11 +10,11 @@ from .persistence import (
     persistence_diagrams,
     summarise_diagram,
 )
-from .projections import METHODS, project
+from .projections import PROJECTIONS, project
 from .separability import nearest_on_other_devices, probe, silhouette
 
 __all__ = [
-    "METHODS",
+    "PROJECTIONS",
     "DiagramSummary",
     "diagram_distances",
     "embed",

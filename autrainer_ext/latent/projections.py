@@ -2,7 +2,9 @@
 
 import numpy as np
 
-METHODS = ("tsne", "isomap", "umap")
+from autrainer_ext.errors import unknown_name
+
+PROJECTIONS = ("tsne", "isomap", "umap")
 _NEIGHBOURS = 15
 
 
@@ -40,8 +42,8 @@ def project(
         global geometric framework for nonlinear dimensionality reduction; McInnes et al. (2018),
         UMAP.
     """
-    if method not in METHODS:
-        raise ValueError(f"method must be one of {', '.join(METHODS)}, got '{method}'.")
+    if method not in PROJECTIONS:
+        raise unknown_name("projection", method, PROJECTIONS)
     if embeddings.ndim != 2 or len(embeddings) < 4 or not np.isfinite(embeddings).all():
         raise ValueError(
             f"embeddings must be finite and of shape (at least 4, D), got {embeddings.shape}."

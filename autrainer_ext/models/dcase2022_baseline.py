@@ -4,6 +4,8 @@ import torch
 from autrainer.models import AbstractModel
 from torch import nn
 
+from autrainer_ext.errors import unknown_name
+
 EMBEDDING_LAYERS = ("block1", "block2", "block3", "hidden")
 
 
@@ -52,10 +54,7 @@ class DCASE2022Baseline(AbstractModel):
         if not 0 <= dropout < 1:
             raise ValueError(f"dropout must be in [0, 1), got {dropout}.")
         if embedding_layer not in EMBEDDING_LAYERS:
-            raise ValueError(
-                f"embedding_layer must be one of {', '.join(EMBEDDING_LAYERS)}, "
-                f"got '{embedding_layer}'."
-            )
+            raise unknown_name("embedding layer", embedding_layer, EMBEDDING_LAYERS)
         super().__init__(output_dim)
         self.dropout = dropout
         self.embedding_layer = embedding_layer

@@ -6,15 +6,17 @@
 from .adaptation import draw_gains
 from .confusion import draw_confusion
 from .difficulty import draw_cartography, draw_class_scores, draw_ensemble_sizes
-from .features import draw_mel_spectrogram
 from .intervals import draw_intervals
+from .spectrogram import draw_attributions, draw_explained_spectrogram, draw_spectrogram
 
 __all__ = [
+    "draw_attributions",
     "draw_cartography",
     "draw_class_scores",
     "draw_confusion",
     "draw_ensemble_sizes",
+    "draw_explained_spectrogram",
     "draw_gains",
     "draw_intervals",
-    "draw_mel_spectrogram",
+    "draw_spectrogram",
 ]

@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.axes import Axes
 
-from autrainer_ext.difficulty import Difficulty, EnsembleSizes
+from autrainer_ext.difficulty import EnsembleSizes, SampleDifficulty
 
 _BINS = 10
 
@@ -40,7 +40,7 @@ def draw_class_scores(
     return axes
 
 
-def draw_cartography(axes: Axes, difficulty: Difficulty) -> Axes:
+def draw_cartography(axes: Axes, difficulty: SampleDifficulty) -> Axes:
     """Draw the data map: confidence over variability, coloured by cumulative accuracy.
 
     Args:

@@ -11,7 +11,7 @@ COLORS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#F0
 MARKERS = ("o", "^", "s", "D", "v", "P", "X", "<")
 
 
-def draw_points(
+def draw_projection(
     axes: Axes, points: np.ndarray, values: np.ndarray, title: str, *, legend: bool = True
 ) -> Axes:
     """Draw samples in the plane, coloured by a label or a number.

@@ -122,7 +122,7 @@ def draw_trajectory(
     return axes
 
 
-def draw_points(axes: Axes, points: dict[str, TrianglePoint], color: str) -> Axes:
+def draw_views(axes: Axes, points: dict[str, TrianglePoint], color: str) -> Axes:
     """Draw one point of every view.
 
     Args:

@@ -6,8 +6,13 @@ from pathlib import Path
 import numpy as np
 import yaml
 
+from autrainer_ext.errors import unknown_name
+
 from .run import Run
 
+SPLITS = ("train", "train_online", "dev", "test")
+_ALIASES = {"traineval": "train"}  # name of the clean train split in the files and before 0.2
+_PREFIXES = {"train": "traineval", "train_online": "train"}  # of files, if not the split's name
 _BEST = {"dev": "_best", "test": "_test"}
 
 
@@ -51,16 +56,16 @@ class RunOutputs:
 
 
 def read_outputs(run: Run, split: str, iteration: int | None = None) -> RunOutputs:
-    """Read what was saved of a split.
+    """Read the saved outputs of a split.
 
-    Train outputs are those of training itself: augmented inputs, batch statistics, dropout,
-    and the weights before each update. The others are clean. Those of "traineval", the
-    training split, and of "test" at every iteration are there if the callback `CleanOutputs`
-    saved them.
+    The outputs of "train", "dev" and "test" are clean: evaluation mode, no augmentation, weights
+    after the iteration. The callback `CleanOutputs` saves those of "train", and of "test" at every
+    iteration. The outputs of "train_online" were recorded during the training pass: augmented
+    inputs, batch statistics, dropout, and the weights before each update.
 
     Args:
         run: The run.
-        split: "train", "traineval", "dev" or "test".
+        split: One of `SPLITS`; "traineval" is an old name of "train".
         iteration: Evaluated iteration, or None for the best one on dev: dev and test only.
 
     Returns:
@@ -70,6 +75,7 @@ def read_outputs(run: Run, split: str, iteration: int | None = None) -> RunOutpu
         ValueError: If there is no such iteration, a file is missing, cut off or unreadable, or
             arrays do not fit together; the message names the file or the run.
     """
+    split = split_name(split)
     if iteration is None:
         if split not in _BEST:
             raise ValueError(f"'{run.name}' keeps no {split} outputs of its best iteration.")
@@ -79,7 +85,8 @@ def read_outputs(run: Run, split: str, iteration: int | None = None) -> RunOutpu
     else:
         raise ValueError(f"'{run.name}' has no evaluated iteration {iteration}.")
     arrays = {
-        kind: _load(folder / f"{split}_{kind}.npy") for kind in ("outputs", "targets", "indices")
+        kind: _load(folder / f"{_prefix(split)}_{kind}.npy")
+        for kind in ("outputs", "targets", "indices")
     }
     order = np.argsort(arrays["indices"], kind="stable")
     try:
@@ -90,17 +97,33 @@ def read_outputs(run: Run, split: str, iteration: int | None = None) -> RunOutpu
         raise ValueError(f"'{folder}' ({split}): {error}") from error
 
 
+def split_name(name: str) -> str:
+    """Current name of a split, which may be given by its old one.
+
+    Args:
+        name: One of `SPLITS`, or "traineval" for "train".
+
+    Raises:
+        ValueError: If there is no such split.
+    """
+    name = _ALIASES.get(name, name)
+    if name not in SPLITS:
+        raise unknown_name("split", name, SPLITS)
+    return name
+
+
 def iterations_with(run: Run, split: str) -> list[int]:
     """Iterations of a run with saved outputs of a split, in ascending order.
 
     Args:
         run: The run.
-        split: "train", "traineval", "dev" or "test".
+        split: One of `SPLITS`.
     """
+    prefix = _prefix(split)
     return [
         iteration
         for iteration, folder in run.iterations.items()
-        if (folder / f"{split}_outputs.npy").is_file()
+        if (folder / f"{prefix}_outputs.npy").is_file()
     ]
 
 
@@ -121,6 +144,11 @@ def read_class_names(directory: Path) -> list[str]:
         raise ValueError(f"'{path}' does not exist.") from error
     except (AttributeError, KeyError, TypeError, ValueError, yaml.YAMLError) as error:
         raise ValueError(f"'{path}' names no classes.") from error
+
+
+def _prefix(split: str) -> str:
+    split = split_name(split)
+    return _PREFIXES.get(split, split)
 
 
 def _load(path: Path) -> np.ndarray:

@@ -11,6 +11,8 @@ import torch
 import torchaudio
 from autrainer.transforms import AbstractTransform
 
+from autrainer_ext.errors import unknown_name
+
 _WINDOWS = {"hann": torch.hann_window, "hamming": torch.hamming_window}
 
 
@@ -58,7 +60,7 @@ class LogSpectrogram(AbstractTransform):
     ) -> None:
         super().__init__(order=order)
         if window not in _WINDOWS:
-            raise ValueError(f"window must be one of {sorted(_WINDOWS)}, got '{window}'.")
+            raise unknown_name("window", window, sorted(_WINDOWS))
         if log not in ("db", "ln"):
             raise ValueError(f"log must be 'db' or 'ln', got '{log}'.")
         if not 0 < win_length <= n_fft:

@@ -14,18 +14,20 @@ from autrainer.core.scripts import AbstractScript, CommandLineError
 from autrainer.core.scripts.cli import CLI as AutrainerCLI
 
 import autrainer_ext
-
-from .adapt import AdaptScript
-from .configurations import ListConfigurationsScript, ShowConfigurationScript
-from .demo import DemoScript
-from .explain import ExplainScript
-from .fetch import FetchSourceScript
-from .hosts import host_command_line
-from .import_cp_mobile import ImportCPMobileScript
-from .inference import BatchedInferenceScript
-from .postprocess import PluginPostprocessScript
-from .train import TidyTrainScript
-from .triangle import TriangleScript
+from autrainer_ext_plugins.commands.adapt import AdaptScript
+from autrainer_ext_plugins.commands.configurations import (
+    ListConfigurationsScript,
+    ShowConfigurationScript,
+)
+from autrainer_ext_plugins.commands.demo import DemoScript
+from autrainer_ext_plugins.commands.explain import ExplainScript
+from autrainer_ext_plugins.commands.fetch import FetchSourceScript
+from autrainer_ext_plugins.commands.hosts import host_command_line
+from autrainer_ext_plugins.commands.import_cp_mobile import ImportCPMobileScript
+from autrainer_ext_plugins.commands.inference import BatchedInferenceScript
+from autrainer_ext_plugins.commands.postprocess import PluginPostprocessScript
+from autrainer_ext_plugins.commands.train import TidyTrainScript
+from autrainer_ext_plugins.commands.triangle import TriangleScript
 
 COMMANDS: list[type[AbstractScript]] = [
     ListConfigurationsScript,

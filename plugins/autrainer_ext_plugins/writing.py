@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
-from autrainer_ext.folders import writing
+from autrainer_ext.atomic import atomic_file
 
 
 def write_table(table: pd.DataFrame, path: Path) -> None:
@@ -16,7 +16,7 @@ def write_table(table: pd.DataFrame, path: Path) -> None:
         table: The table; its index is not written.
         path: File to make or to replace.
     """
-    with writing(path) as part:
+    with atomic_file(path) as part:
         table.to_csv(part, index=False, float_format="%.8g")
 
 
@@ -28,6 +28,6 @@ def save_figure(figure: Figure, stem: Path) -> None:
         stem: Path without a suffix; dots in its name are kept.
     """
     for suffix in (".png", ".svg"):
-        with writing(stem.with_name(stem.name + suffix)) as part:
+        with atomic_file(stem.with_name(stem.name + suffix)) as part:
             figure.savefig(part, dpi=150)
     plt.close(figure)

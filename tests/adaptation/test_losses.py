@@ -12,7 +12,7 @@ from autrainer_ext.adaptation.losses import (
     NuclearNormLoss,
     ViewConsistencyLoss,
     diversity,
-    entropy,
+    entropy_nats,
     nuclear_norm,
     tsallis_entropy,
     view_distance,
@@ -106,7 +106,7 @@ def test_norms_keep_their_bounds(n, c, seed):
 def test_entropies_against_the_formula(n, c, q, seed):
     x = logits(n, c, seed=seed)
     p = x.softmax(1)
-    torch.testing.assert_close(entropy(x), -(p * p.log()).sum(1))
+    torch.testing.assert_close(entropy_nats(x), -(p * p.log()).sum(1))
     if abs(q - 1) > 1e-3:
         torch.testing.assert_close(tsallis_entropy(x, q), (1 - (p**q).sum(1)) / (q - 1))
     assert (tsallis_entropy(x, q) >= -1e-12).all()
@@ -114,16 +114,16 @@ def test_entropies_against_the_formula(n, c, q, seed):
 
 def test_generalised_entropy_converges_to_shannon():
     x = logits(20, 10)
-    torch.testing.assert_close(tsallis_entropy(x, 1.0), entropy(x))
-    errors = [(tsallis_entropy(x, 1 + d) - entropy(x)).abs().max() for d in (1e-2, 1e-4, 1e-6)]
+    torch.testing.assert_close(tsallis_entropy(x, 1.0), entropy_nats(x))
+    errors = [(tsallis_entropy(x, 1 + d) - entropy_nats(x)).abs().max() for d in (1e-2, 1e-4, 1e-6)]
     assert errors[0] > 50 * errors[1] > 2500 * errors[2]
     near = tsallis_entropy(x.float(), 1 + 1e-7)  # the textbook form is all rounding here
-    torch.testing.assert_close(near, entropy(x).float(), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(near, entropy_nats(x).float(), atol=1e-5, rtol=1e-5)
 
 
 def test_entropy_of_uniform_predictions_is_largest():
     uniform = torch.zeros(3, 10, dtype=torch.float64)
-    assert entropy(uniform).tolist() == pytest.approx([math.log(10)] * 3)
+    assert entropy_nats(uniform).tolist() == pytest.approx([math.log(10)] * 3)
     assert tsallis_entropy(uniform, 2).tolist() == pytest.approx([0.9] * 3)
     assert tsallis_entropy(uniform, 0.5).tolist() == pytest.approx([(1 - 10**0.5) / -0.5] * 3)
 
@@ -132,7 +132,7 @@ def test_diversity_is_between_mean_entropy_and_log_of_classes():
     x = logits(32, 10)
     p = x.softmax(1).mean(0)
     assert diversity(x).item() == pytest.approx(-(p * p.log()).sum().item())
-    assert entropy(x).mean() < diversity(x) < math.log(10)
+    assert entropy_nats(x).mean() < diversity(x) < math.log(10)
     assert diversity(BATCHES["collapsed"]).item() == pytest.approx(0, abs=1e-6)
     assert diversity(BATCHES["diverse"]).item() == pytest.approx(math.log(10))
 

@@ -39,14 +39,15 @@ def test_outputs_of_the_best_iteration_are_the_host_s(runs):
 
 def test_training_is_the_same_without_the_callback(runs):
     (plain,) = find_runs("results", "plain")
-    assert iterations_with(plain, "traineval") == []
+    assert iterations_with(plain, "train") == []
     with_callback, without = (
         torch.load(run.path / "epoch_3/model.pt", weights_only=True) for run in (runs[0], plain)
     )
     assert runs[0].config["seed"] == plain.config["seed"]
     assert all(torch.equal(without[name], value) for name, value in with_callback.items())
     assert np.array_equal(
-        read_outputs(runs[0], "train", 3).outputs, read_outputs(plain, "train", 3).outputs
+        read_outputs(runs[0], "train_online", 3).outputs,
+        read_outputs(plain, "train_online", 3).outputs,
     )
 
 

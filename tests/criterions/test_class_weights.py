@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from autrainer_ext.criterions.class_weights import (
     WEIGHTINGS,
-    check_counts,
+    check_class_counts,
     effective_number,
     inverse_frequency,
     ldam_margins,
@@ -121,7 +121,9 @@ def test_margins_by_hand():
     np.testing.assert_allclose(ldam_margins([16, 1, 81]), [0.25, 0.5, 0.5 / 3], rtol=1e-14)
 
 
-@pytest.mark.parametrize("function", [*WEIGHTINGS.values(), log_priors, ldam_margins, check_counts])
+@pytest.mark.parametrize(
+    "function", [*WEIGHTINGS.values(), log_priors, ldam_margins, check_class_counts]
+)
 @pytest.mark.parametrize("counts", [[3, 0, 1], [3, -1], [2, math.nan], [1, math.inf]])
 def test_class_without_samples_is_rejected(function, counts):
     with pytest.raises(ValueError, match="Every class needs a training sample, got counts"):
@@ -131,7 +133,7 @@ def test_class_without_samples_is_rejected(function, counts):
 @pytest.mark.parametrize("counts", [[], [[1, 2], [3, 4]], 3])
 def test_counts_are_a_row(counts):
     with pytest.raises(ValueError, match=r"counts must have the shape \(n_classes,\)"):
-        check_counts(counts)
+        check_class_counts(counts)
 
 
 def test_negative_margin_is_rejected():

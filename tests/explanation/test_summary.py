@@ -4,7 +4,7 @@ import pytest
 
 from autrainer_ext.explanation.fidelity import MEASURES
 from autrainer_ext.explanation.summary import summarise, summarise_sanity
-from autrainer_ext.information import mean_interval
+from autrainer_ext.intervals import mean_interval
 
 
 def make_scores(correct=(True, True, False, True, False)):

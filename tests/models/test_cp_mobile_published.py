@@ -10,7 +10,7 @@ from autrainer_ext.models.cp_mobile_published import (
     infer_arguments,
     rename_published,
 )
-from autrainer_ext.runs.published import load_published
+from autrainer_ext.serving.published import load_published
 
 
 def published_name(name):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from matplotlib import pyplot as plt
 
-from autrainer_ext.plotting.latent import draw_diagrams, draw_layers, draw_points
+from autrainer_ext.plotting.latent import draw_diagrams, draw_layers, draw_projection
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def axes():
 def test_every_label_has_its_points_and_a_mark_of_its_own(axes):
     points = np.random.default_rng(0).normal(size=(40, 2))
     labels = np.arange(40) % 10
-    draw_points(axes, points, labels, "class")
+    draw_projection(axes, points, labels, "class")
     seen = set()
     for label, drawn in enumerate(axes.collections):
         assert np.array_equal(drawn.get_offsets(), points[labels == label])
@@ -31,7 +31,7 @@ def test_every_label_has_its_points_and_a_mark_of_its_own(axes):
 
 def test_numbers_with_a_fraction_become_shades(axes):
     values = np.linspace(0, 1, 30)
-    draw_points(axes, np.zeros((30, 2)), values, "difficulty")
+    draw_projection(axes, np.zeros((30, 2)), values, "difficulty")
     (drawn,) = axes.collections
     assert np.array_equal(drawn.get_array(), values)
     assert axes.get_legend() is None

@@ -6,9 +6,9 @@ from matplotlib.colors import Normalize, to_hex
 from autrainer_ext.information import TrianglePoint, cartesian, entropies, triangle_points
 from autrainer_ext.plotting.triangle import (
     draw_bars,
-    draw_points,
     draw_trajectory,
     draw_triangle,
+    draw_views,
     enlarge,
     from_plane,
     view_handles,
@@ -35,7 +35,7 @@ def plane(axes, artist):
 
 def test_corners_are_where_their_names_say(axes):
     # the first is all mutual information, then all divergence, then all variation
-    draw_points(axes, {"joint": CORNERS}, "black")
+    draw_views(axes, {"joint": CORNERS}, "black")
     expected = [[0.5, np.sqrt(3) / 2], [1, 0], [0, 0]]
     np.testing.assert_allclose(plane(axes, axes.collections[0]), expected, atol=1e-12)
     np.testing.assert_allclose(np.transpose(cartesian(CORNERS)), expected, atol=1e-12)
@@ -46,7 +46,7 @@ def test_corners_are_where_their_names_say(axes):
 
 def test_glyphs_tell_the_views_apart(axes):
     points = triangle_points(entropies([[8, 3, 0], [2, 6, 1], [1, 1, 2]]))
-    assert draw_points(axes, points, "#D55E00") is axes
+    assert draw_views(axes, points, "#D55E00") is axes
     true, pred, joint = axes.collections
     for view, drawn in zip(points, axes.collections, strict=True):
         expected = np.reshape(cartesian(points[view]), (1, 2))

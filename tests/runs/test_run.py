@@ -32,7 +32,7 @@ def run_directory(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("split", "iteration"), [("train", 1), ("dev", 1), ("dev", None), ("test", None)]
+    ("split", "iteration"), [("train_online", 1), ("dev", 1), ("dev", None), ("test", None)]
 )
 def test_outputs_are_in_the_order_of_the_data(run_directory, split, iteration):
     outputs = read_outputs(read_run(run_directory), split, iteration)
@@ -47,7 +47,7 @@ def test_samples_seen_twice_keep_their_order(run_directory):
     np.save(folder / "train_outputs.npy", np.arange(8.0).reshape(4, 2))
     np.save(folder / "train_targets.npy", np.array([1, 0, 1, 0]))
     np.save(folder / "train_indices.npy", np.array([1, 0, 1, 0]))
-    outputs = read_outputs(read_run(run_directory), "train", 1)
+    outputs = read_outputs(read_run(run_directory), "train_online", 1)
     assert outputs.indices.tolist() == [0, 0, 1, 1]
     assert outputs.outputs[:, 0].tolist() == [2, 6, 0, 4]
 

@@ -15,6 +15,7 @@ import torch
 from captum.attr import FeatureAblation
 from torch import nn
 
+from autrainer_ext.errors import unknown_name
 from autrainer_ext.explanation.segments import Segmenter, grid, quickshift
 
 from .contract import Baseline, attributor, baseline_like, one_by_one
@@ -168,7 +169,7 @@ def _check(n_samples: int, score: str) -> None:
     if n_samples < 2:
         raise ValueError(f"n_samples must be at least 2, got {n_samples}.")
     if score not in _SCORES:
-        raise ValueError(f"score must be one of {_SCORES}, got '{score}'.")
+        raise unknown_name("score", score, _SCORES)
 
 
 def _even_coalitions(n_segments: int, n_samples: int, seed: int) -> torch.Tensor:

@@ -9,6 +9,7 @@ import inspect
 import math
 from collections.abc import Callable, Sequence
 
+from autrainer_ext.errors import unknown_name
 from autrainer_ext.explanation.segments import SEGMENTERS
 
 from .adapters import deep_shap, gradient_shap_library, lime_image
@@ -78,7 +79,7 @@ def make_explainer(
         return permuted(inner, seed=seed)
     plain, _, segmenter = name.partition("-")
     if plain not in EXPLAINERS:
-        raise ValueError(f"There is no explainer '{name}'. Choose from: {', '.join(EXPLAINERS)}.")
+        raise unknown_name("explainer", name, EXPLAINERS)
     explainer = EXPLAINERS[plain]
     takes = inspect.signature(explainer).parameters
     settings = {"baseline": baseline, "seed": seed, "layer": layer}

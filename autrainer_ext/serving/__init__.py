@@ -1,0 +1,1 @@
+"""A trained model at work: audio files, front ends, forward passes, model directories."""

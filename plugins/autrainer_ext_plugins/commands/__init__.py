@@ -1,0 +1,1 @@
+"""Commands of `autrainer-ext`, one file each."""

@@ -1,0 +1,84 @@
+"""Commands `list` and `show`: configurations of the user, of this package and of the hosts."""
+
+import fnmatch
+import shutil
+from pathlib import Path
+
+from autrainer.core.scripts import CommandLineError, ListScript, ShowScript
+from autrainer.core.scripts.list_script import ListArgs
+from autrainer.core.scripts.show_script import ShowArgs
+
+from autrainer_ext.configurations import directories, find_configuration, sources
+
+
+def _check_directory(directory: str, parser) -> str:
+    known = directories()
+    if directory.rstrip("/") not in known:
+        raise CommandLineError(
+            parser,
+            f"No configurations in '{directory}'. Choose from: {', '.join(known)}.",
+            code=1,
+        )
+    return directory.rstrip("/")
+
+
+class ListConfigurationsScript(ListScript):
+    """The host's `list`, source by source, for every group that anybody ships."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.description = "List configurations and where they come from."
+        self.epilog = "Examples:\n  autrainer-ext list model\n  autrainer-ext list . -p 'ext_*'"
+
+    def main(self, args: ListArgs) -> None:
+        """Print the configurations of a group, in the order in which they are found."""
+        directory = _check_directory(args.directory, self.parser)
+        local, *shipped = sources()
+        if args.local_only and not args.global_only and not local.names(directory):
+            raise CommandLineError(self.parser, f"No configurations in 'conf/{directory}'.", code=1)
+        seen: set[str] = set()
+        if args.local_only == args.global_only:
+            shown = [local, *shipped]
+        else:
+            shown = [local] if args.local_only else shipped
+        for source in shown:
+            names = source.names(directory)
+            matching = fnmatch.filter(names, args.pattern)
+            if matching:
+                print(f"{source.name} ({source.root / directory}):")
+            for name in matching:
+                print(f" - {name}" + (" (hidden by the one above)" if name in seen else ""))
+            seen.update(names)
+        if not fnmatch.filter(seen, args.pattern):
+            print(f"No '{directory}' configurations match '{args.pattern}'.")
+
+
+class ShowConfigurationScript(ShowScript):
+    """The host's `show`, for the configuration that Hydra would take."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.description = "Show a configuration, or save a shipped one to conf/."
+        self.epilog = (
+            "Examples:\n  autrainer-ext show model CPMobile\n  autrainer-ext show model CPMobile -s"
+        )
+
+    def main(self, args: ShowArgs) -> None:
+        """Print the file; with `-s` copy the shipped one to `conf/`."""
+        directory = _check_directory(args.directory, self.parser)
+        path = find_configuration(directory, args.config, sources()[1:] if args.save else None)
+        if path is None:
+            raise CommandLineError(
+                self.parser, f"No configuration '{args.config}' found for '{directory}'.", code=1
+            )
+        print(f"# {path}\n{path.read_text(encoding='utf-8').rstrip()}")
+        if args.save:
+            self._save(path, Path("conf") / directory / path.name, args.force)
+
+    def _save(self, path: Path, copy: Path, force: bool) -> None:
+        if copy.exists() and not force:
+            raise CommandLineError(
+                self.parser, f"'{copy}' already exists. Use -f to overwrite it.", code=1
+            )
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, copy)

@@ -1,0 +1,173 @@
+"""Command `demo`: the whole story on data made from code."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from autrainer.core.scripts import AbstractScript, CommandLineError
+
+from autrainer_ext.atomic import is_free
+
+if TYPE_CHECKING:
+    from autrainer_ext.runs import RunOutputs
+
+EXPERIMENT = "demo"
+CRITERIA = ("CrossEntropy", "BalancedCrossEntropy")
+_RUN = "ToyScenes-{}_CPMobile-14k_Adam_0.003_32_epoch_10_None_None_1"
+_SERVED = f"results/{EXPERIMENT}/training/{_RUN.format(CRITERIA[1])}"
+COMMANDS = (
+    ("autrainer", "fetch", "-cn", "ext_demo"),
+    ("autrainer", "preprocess", "-cn", "ext_demo"),
+    ("autrainer", "train", "-cn", "ext_demo"),
+    ("autrainer-ext", "postprocess", "results", EXPERIMENT, "-a", "seed"),
+    ("aucurriculum", "curriculum", "-cn", "ext_demo_scoring"),
+    ("autrainer-ext", "inference", _SERVED, "wavs", "predictions"),
+)
+SCORES = (
+    f"results/{EXPERIMENT}/curriculum/EnsembleCumulativeAccuracy/"
+    "EnsembleCumulativeAccuracy-train-best-micro-margin.csv"
+)
+FIGURE = "confusion.png"
+
+
+@dataclass
+class DemoArgs:
+    """Arguments of the command."""
+
+    directory: str
+
+
+class DemoScript(AbstractScript):
+    """Make data, train, post-process, score difficulty and predict, command by command."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "demo",
+            "Run the whole story on data made from code, in a few minutes.",
+            epilog="Example: autrainer-ext demo demo",
+            dataclass=DemoArgs,
+        )
+
+    def add_arguments(self) -> None:
+        """Add the arguments of the command."""
+        self.parser.add_argument(
+            "directory",
+            nargs="?",
+            default="autrainer-ext-demo",
+            help="Folder to work in, new or empty. Default: autrainer-ext-demo.",
+        )
+
+    def main(self, args: DemoArgs) -> None:
+        """Run the command.
+
+        Args:
+            args: Parsed arguments.
+
+        Raises:
+            CommandLineError: If the folder is not empty or one of the commands fails.
+        """
+        directory = Path(args.directory)
+        if not is_free(directory):
+            raise CommandLineError(
+                self.parser, f"'{directory}' exists and is not an empty folder.", code=1
+            )
+        directory.mkdir(parents=True, exist_ok=True)
+        start = time.monotonic()
+        # networks this small gain nothing from more threads, and lose much on a busy machine
+        environment = {"OMP_NUM_THREADS": "1", **os.environ}
+        print(f"\n$ export OMP_NUM_THREADS={environment['OMP_NUM_THREADS']}")
+        for command in COMMANDS:
+            if command[1] == "inference":
+                _collect_wavs(directory)
+            print(f"\n$ {' '.join(command)}", flush=True)
+            script = Path(sys.executable).with_name(command[0])
+            status = subprocess.run(
+                [script, *command[1:]], cwd=directory, env=environment
+            ).returncode
+            if status != 0:
+                raise CommandLineError(
+                    self.parser, f"'{' '.join(command)}' failed in '{directory}'.", code=1
+                )
+        print(f"\nDone in {time.monotonic() - start:.0f} s, in the folder {directory}.\n")
+        print("\n".join(_report(directory)))
+
+
+def _collect_wavs(directory: Path) -> None:
+    """Copy the first test clip of every scene and device into a folder of their own."""
+    import pandas as pd
+
+    table = pd.read_csv(directory / "data/ToyScenes/test.csv")
+    (directory / "wavs").mkdir()
+    for name in table.groupby(["scene", "device"])["filename"].first():
+        shutil.copy(directory / "data/ToyScenes/default" / name, directory / "wavs")
+
+
+def _report(directory: Path) -> Iterator[str]:
+    """Lines that sum up the test results and name the files to look at."""
+    import numpy as np
+    import pandas as pd
+    from scipy.stats import binomtest
+
+    from autrainer_ext.runs import find_runs, read_outputs
+
+    devices = pd.read_csv(directory / "data/ToyScenes/test.csv")["device"]
+    outputs = {
+        run.name: read_outputs(run, "test") for run in find_runs(directory / "results", EXPERIMENT)
+    }
+    yield "Test accuracy in % (95 % Wilson interval), device d was never heard in training:"
+    yield f"  {'criterion':22}{'seed':6}{'all devices':22}{'device a':22}{'device d'}"
+    for name, run in outputs.items():
+        hits = run.outputs.argmax(axis=1) == run.targets
+        cells = []
+        for chosen in (np.ones(len(hits), bool), devices == "a", devices == "d"):
+            k, n = int(hits[chosen].sum()), int(chosen.sum())
+            low, high = binomtest(k, n).proportion_ci(method="wilson")
+            cells.append(f"{100 * k / n:.1f} ({100 * low:.1f} to {100 * high:.1f})")
+        criterion = name.split("_")[0].removeprefix("ToyScenes-")
+        row = f"  {criterion:22}{name.rsplit('_', 1)[1]:6}" + "".join(f"{c:22}" for c in cells)
+        yield row.rstrip()
+    yield f"  chance: {100 / len(run.class_names):.1f}"
+    _draw(directory, outputs)
+    yield "\nLook at"
+    for path, what in (
+        (FIGURE, "how each scene was classified, without and with class weights"),
+        (f"results/{EXPERIMENT}/summary/metrics.csv", "all runs in one table"),
+        (f"results/{EXPERIMENT}/summary/plots", "their training curves"),
+        (
+            f"results/{EXPERIMENT}/entropy_triangle/criteria_test.png",
+            "what class weights did, in the entropy triangle",
+        ),
+        (SCORES, "how hard every training clip was"),
+        (f"{_SERVED}/_test/test_holistic.yaml", "results per device"),
+        ("predictions/results.csv", "predictions for the clips in wavs/"),
+    ):
+        yield f"  {directory / path}: {what}"
+
+
+def _draw(directory: Path, outputs: dict[str, "RunOutputs"]) -> None:
+    """Confusion matrices of both criteria over their seeds, frequent scenes first."""
+    import pandas as pd
+    from matplotlib import pyplot as plt
+    from sklearn.metrics import confusion_matrix
+
+    from autrainer_ext.plotting import draw_confusion
+
+    frequencies = pd.read_csv(directory / "data/ToyScenes/train.csv")["scene"].value_counts()
+    labels = [f"{scene} ({count})" for scene, count in frequencies.items()]
+    figure, panels = plt.subplots(1, 2, figsize=(11, 5), layout="constrained", sharey=True)
+    for axes, criterion in zip(panels, CRITERIA, strict=True):
+        runs = [run for name, run in outputs.items() if name.startswith(f"ToyScenes-{criterion}_")]
+        order = [runs[0].class_names.index(scene) for scene in frequencies.index]
+        counts = sum(
+            confusion_matrix(run.targets, run.outputs.argmax(axis=1), labels=order) for run in runs
+        )
+        draw_confusion(axes, counts, labels).set_title(f"{criterion}, {len(runs)} seeds")
+    figure.suptitle("Test clips in % of each true scene (number of training clips)")
+    figure.savefig(directory / FIGURE, dpi=120)
+    plt.close(figure)

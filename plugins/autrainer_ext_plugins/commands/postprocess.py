@@ -1,0 +1,114 @@
+"""Command `postprocess`: the host's summary, then plugins."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+from autrainer.core.scripts import AbstractScript, CommandLineError
+from autrainer.core.scripts.postprocess_script import PostprocessArgs
+
+from autrainer_ext_plugins.plugin import AbstractPlugin, load_plugin, plugin_names
+
+
+@dataclass
+class PluginPostprocessArgs(PostprocessArgs):
+    """Arguments of the command: the host's and ours."""
+
+    plugins: list[str] | None
+    override: list[str]
+    no_summary: bool
+
+
+class PluginPostprocessScript(AbstractScript):
+    """Summarise an experiment as the host does, then run plugins on its runs.
+
+    Args:
+        host: The host's script.
+    """
+
+    def __init__(self, host: AbstractScript) -> None:
+        super().__init__(
+            host.command,
+            "Summarise the runs of an experiment and analyse them with plugins.",
+            "Without -p the plugins run whose configuration says automatic: true.\n"
+            "Their tables and figures go to RESULTS/EXPERIMENT/<plugin>/.",
+            "Examples:\n"
+            "  autrainer-ext postprocess results default -a seed\n"
+            "  autrainer-ext postprocess results default -p EntropyTriangle -o every=5",
+            dataclass=PluginPostprocessArgs,
+        )
+        self._host = host
+
+    def add_arguments(self) -> None:
+        """Add the host's arguments and ours."""
+        self._host.init_parser(self.parser)
+        self._host.add_arguments()
+        self.parser.add_argument(
+            "-p",
+            "--plugins",
+            nargs="+",
+            action="extend",
+            metavar="P",
+            help="Plugins to run, by the names of their configurations:"
+            + "\n - ".join(["", *plugin_names()]),
+        )
+        self.parser.add_argument(
+            "-o",
+            "--override",
+            nargs="+",
+            action="extend",
+            default=[],
+            metavar="KEY=VALUE",
+            help="Settings of the plugin, where -p names exactly one.",
+        )
+        self.parser.add_argument("--no-summary", action="store_true", help="Run the plugins only.")
+
+    def main(self, args: PluginPostprocessArgs) -> None:
+        """Run the command.
+
+        Raises:
+            CommandLineError: If a plugin or a setting does not exist or a plugin cannot run.
+        """
+        try:
+            plugins = self._plugins(args)
+            from autrainer_ext.runs import find_runs
+
+            runs = find_runs(args.results_dir, args.experiment_id) if plugins else []
+        except ValueError as error:
+            raise CommandLineError(self.parser, str(error), code=1) from error
+        if not args.no_summary:
+            self._host.main(args)
+            import matplotlib as mpl
+
+            mpl.rcdefaults()  # the host's plots change the style of all that follow
+        complete = [run for run in runs if run.is_complete]
+        for run in runs:
+            if not run.is_complete:
+                print(f"'{run.name}' was cut off and is left out.", file=sys.stderr)
+        for name, plugin in plugins.items():
+            folder = Path(args.results_dir, args.experiment_id, plugin.folder)
+            try:
+                if not complete:
+                    raise ValueError("no run was trained to its end.")
+                folder.mkdir(exist_ok=True)
+                plugin.run(complete, folder)
+                print(f"{name}: {folder}")
+            except ValueError as error:
+                if args.plugins:
+                    raise CommandLineError(self.parser, f"{name}: {error}", code=1) from error
+                print(f"{name} was left out: {error}", file=sys.stderr)
+
+    def _plugins(self, args: PluginPostprocessArgs) -> dict[str, AbstractPlugin]:
+        if args.override and len(args.plugins or []) != 1:
+            raise CommandLineError(self.parser, "-o needs exactly one plugin, named with -p.")
+        if args.plugins is None:
+            return {name: load_plugin(name) for name in plugin_names(automatic=True)}
+        overrides = dict(self._setting(text) for text in args.override)
+        return {name: load_plugin(name, overrides) for name in dict.fromkeys(args.plugins)}
+
+    def _setting(self, text: str) -> tuple[str, object]:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise CommandLineError(self.parser, f"-o takes KEY=VALUE, got '{text}'.")
+        return key, yaml.safe_load(value)

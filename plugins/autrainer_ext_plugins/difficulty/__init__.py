@@ -1,0 +1,5 @@
+"""Plugin `Difficulty`: how hard every sample is for an ensemble of runs."""
+
+from .plugin import Difficulty
+
+__all__ = ["Difficulty"]

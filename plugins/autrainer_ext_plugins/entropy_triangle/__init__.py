@@ -1,0 +1,5 @@
+"""Plugin `EntropyTriangle`: confusion matrices in the entropy triangle."""
+
+from .plugin import EntropyTriangle
+
+__all__ = ["EntropyTriangle"]

@@ -1,0 +1,40 @@
+"""Everything there is to write about confusion tables in the entropy triangle."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from autrainer_ext_plugins.writing import write_table
+
+from .figures import write_figures
+from .tables import COLUMNS, ConfusionMatrix, IntervalSettings, coordinate_table, summary_table
+
+
+def write_triangle(
+    confusions: Sequence[ConfusionMatrix],
+    settings: IntervalSettings,
+    folder: Path,
+    *,
+    figures: bool = True,
+    quiet: bool = False,
+) -> pd.DataFrame:
+    """Write `coordinates.csv`, `summary.csv` and the figures.
+
+    Args:
+        confusions: Tables of counts.
+        settings: How intervals over samples are made.
+        folder: Folder to write to.
+        figures: Whether to draw figures.
+        quiet: Whether to show no progress.
+
+    Returns:
+        The coordinates.
+    """
+    table = coordinate_table(confusions, settings, quiet=quiet)
+    write_table(table[COLUMNS], folder / "coordinates.csv")
+    summary = summary_table(table, settings.confidence)
+    write_table(summary.rename(columns={"family": "runs"}), folder / "summary.csv")
+    if figures:
+        write_figures(table, summary, folder, quiet=quiet)
+    return table

@@ -1,0 +1,160 @@
+from pathlib import Path
+
+import autrainer
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+import torch
+import yaml
+from autrainer.core.scripts import CommandLineError
+from autrainer.core.scripts.cli import CLI as AutrainerCLI
+
+from autrainer_ext.models import CPMobile
+from autrainer_ext.serving.model_directory import write_model_directory
+from autrainer_ext_plugins.cli import CLI
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    torch.manual_seed(0)
+    network = CPMobile(2, base_channels=8, n_blocks=[1, 1], strides=[[1, 1], [2, 2]])
+    configurations = Path(autrainer.__file__).parents[1] / "autrainer-configurations"
+    directory = tmp_path_factory.mktemp("served") / "model"
+    write_model_directory(
+        directory, network, ["a", "b"], configurations / "preprocessing/log_mel_16k.yaml"
+    )
+    return directory
+
+
+@pytest.fixture
+def run(model, tmp_path, monkeypatch):
+    """Run `inference MODEL recordings out` in a folder with two recordings; its exit code."""
+    noise = np.random.default_rng(0).normal(0, 0.1, 8000)
+    for name in ("b.wav", "sub/a.wav"):
+        path = tmp_path / "recordings" / name
+        path.parent.mkdir(exist_ok=True)
+        soundfile.write(path, noise, 16000)
+    monkeypatch.chdir(tmp_path)
+
+    def run(*options, output="out", served=model):
+        arguments = ["autrainer-ext", "inference", str(served), "recordings", output, "-q"]
+        monkeypatch.setattr("sys.argv", [*arguments, *options])
+        try:
+            CLI(AutrainerCLI()).main()
+        except SystemExit as exit:
+            return exit.code
+        return 0
+
+    return run
+
+
+def contents(folder):
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.*"))
+
+
+def test_all_files_are_predicted_and_embedded(run, tmp_path):
+    assert run("-r", "-emb") == 0
+    assert contents(tmp_path / "out") == ["b.pt", "results.csv", "results.yaml", "sub/a.pt"]
+    table = pd.read_csv(tmp_path / "out/results.csv")
+    assert table.columns.tolist() == ["filename", "prediction", "output", "a", "b"]
+    assert table["filename"].tolist() == ["b.wav", "sub/a.wav"]
+    predictions = yaml.safe_load((tmp_path / "out/results.yaml").read_text())
+    assert predictions == dict(zip(table["filename"], table["prediction"], strict=True))
+    assert torch.load(tmp_path / "out/b.pt", weights_only=True).ndim == 1
+
+
+def test_some_bad_files_exit_with_3(run, tmp_path):
+    Path("recordings/bad, \n.wav").touch()
+    assert run() == 3
+    errors = pd.read_csv(tmp_path / "out/errors.csv")
+    assert errors.to_dict("list") == {"filename": ["bad, \n.wav"], "reason": ["empty (0 bytes)"]}
+    assert pd.read_csv(tmp_path / "out/results.csv")["filename"].tolist() == ["b.wav"]
+
+
+def test_only_bad_files_exit_with_1(run, tmp_path):
+    Path("recordings/b.wav").write_text("text")
+    with pytest.raises(CommandLineError, match="0 of 1 files predicted; see 'out/errors.csv'") as e:
+        run()
+    assert e.value.code == 1
+    assert contents(tmp_path / "out") == ["errors.csv"]
+
+
+def test_folder_with_other_files_is_left_alone(run, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/notes.txt").write_text("mine")
+    with pytest.raises(CommandLineError, match="'out' is not empty"):
+        run()
+    with pytest.raises(CommandLineError, match="holds 'notes.txt', which is no earlier result"):
+        run("--overwrite")
+    assert contents(tmp_path / "out") == ["notes.txt"]
+
+
+def test_earlier_results_are_replaced_on_demand_only(run, tmp_path):
+    Path("recordings/c.wav").touch()
+    assert run("-emb") == 3
+    Path("recordings/c.wav").unlink()
+    with pytest.raises(CommandLineError, match="choose another, or add --overwrite"):
+        run()
+    assert "errors.csv" in contents(tmp_path / "out")
+    assert run("--overwrite") == 0
+    assert contents(tmp_path / "out") == ["results.csv", "results.yaml"]
+
+
+def test_interrupted_writing_leaves_nothing(run, tmp_path, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("autrainer.serving.Inference.save_prediction_results", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run()
+    assert not (tmp_path / "out").exists()
+
+
+def test_preprocessing_is_looked_up_by_name(run, tmp_path):
+    own = tmp_path / "conf/preprocessing"
+    own.mkdir(parents=True)
+    assert run("-p", "log_mel_16k", output="host") == 0
+    assert run("-p", "cp_mobile_32k", output="ours") == 0
+    (own / "log_mel_16k.yaml").write_text("file_handler: no.Handler\npipeline: []\n")
+    with pytest.raises(CommandLineError, match=r"no\.Handler"):
+        run("-p", "log_mel_16k", output="own")
+    with pytest.raises(CommandLineError, match="'missing' does not exist"):
+        run("-p", "missing", output="none")
+    assert not (tmp_path / "own").exists()
+    assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize("missing", ["model.yaml", "preprocess_pipeline.yaml", "_best/model.pt"])
+def test_missing_file_of_the_model_is_named(run, model, tmp_path, missing):
+    broken = tmp_path / "broken"
+    for path in model.rglob("*.*"):
+        copy = broken / path.relative_to(model)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes(path.read_bytes())
+    (broken / missing).unlink()
+    with pytest.raises(CommandLineError, match=missing):
+        run(served=broken)
+    assert not (tmp_path / "out").exists()
+
+
+def test_folder_without_recordings_is_an_error(run, tmp_path):
+    with pytest.raises(CommandLineError, match="No 'flac' files found in 'recordings'"):
+        run("-e", "flac")
+    assert not (tmp_path / "out").exists()
+
+
+def test_quiet_prints_nothing(run, capsys):
+    assert run() == 0
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.slow
+def test_command_reports_bad_files(command, run, model, tmp_path):
+    Path("recordings/bad.wav").write_text("text")
+    result = command(
+        "autrainer-ext", "inference", model, "recordings", "out", cwd=tmp_path, check=False
+    )
+    assert result.returncode == 3, result.stderr
+    assert "1 of 2 files predicted; see 'out/errors.csv'" in result.stdout
+    assert "Traceback" not in result.stderr

@@ -1,0 +1,92 @@
+import itertools
+
+import matplotlib
+import numpy as np
+import pytest
+from matplotlib import pyplot as plt
+
+from autrainer_ext_plugins.entropy_triangle.tables import (
+    ConfusionMatrix,
+    IntervalSettings,
+    coordinate_table,
+    labels,
+    summary_table,
+)
+
+matplotlib.use("agg")
+
+
+def confusions(families, seeds=1, epochs=2):
+    rng = np.random.default_rng(0)
+    for family, seed, epoch in itertools.product(range(families), range(seeds), range(epochs)):
+        counts = rng.integers(0, 9, (4, 4)) + (2 + epoch) * np.eye(4, dtype=int)
+        name = f"LongNameOfCriterion{family}"
+        yield ConfusionMatrix(counts, f"{name}_{seed}", name, name, seed, "test", epoch + 1)
+
+
+@pytest.fixture
+def drawn(monkeypatch, tmp_path):
+    """Draw everything about some families; the figures by the names of their files."""
+    figures = {}
+
+    def keep(figure, stem):
+        figures[stem.name] = figure
+        if not stem.name.startswith("criteria"):
+            plt.close(figure)
+
+    monkeypatch.setattr(figures, "save_figure", keep)
+
+    def draw(**how):
+        table = coordinate_table(
+            list(confusions(**how)), IntervalSettings(n_resamples=20), quiet=True
+        )
+        summary = summary_table(table)
+        figures.write_figures(table, summary, tmp_path, quiet=True)
+        return figures, summary
+
+    yield draw
+    plt.close("all")
+
+
+@pytest.mark.parametrize(("families", "seeds"), [(1, 1), (3, 3), (20, 1)])
+def test_texts_of_the_overview_do_not_overlap(drawn, families, seeds):
+    figures, _ = drawn(families=families, seeds=seeds, epochs=1)
+    figure = figures["criteria_test"]
+    triangle, first, second = figure.axes
+    texts = [figure._suptitle, first.xaxis.label, second.xaxis.label]
+    texts += [axis.label for axis in (triangle.taxis, triangle.laxis, triangle.raxis)]
+    texts += [*first.get_yticklabels(), *figure.legends[0].get_texts()]
+    texts += [*first.get_xticklabels()[1:-1], *second.get_xticklabels()[1:-1]]
+    renderer = figure.canvas.get_renderer()
+    boxes = {text.get_text(): text.get_window_extent(renderer) for text in texts if text.get_text()}
+    page = figure.bbox
+    for name, box in boxes.items():
+        assert page.x0 <= box.x0 <= box.x1 <= page.x1, name
+        assert page.y0 <= box.y0 <= box.y1 <= page.y1, name
+    for (one, box), (other, around) in itertools.combinations(boxes.items(), 2):
+        assert not box.overlaps(around), (one, other)
+
+
+def test_rows_of_the_overview_are_those_of_the_summary(drawn):
+    figures, summary = drawn(families=3, seeds=2)
+    _, first, second = figures["criteria_test"].axes
+    rows = {view: summary[summary["view"] == view] for view in ("true", "pred", "joint")}
+    names = [label.get_text() for label in first.get_yticklabels()]
+    assert names == [f"{name} (2 runs)" for name in rows["joint"]["criterion"]]
+    bars, markers = first.collections
+    values = rows["joint"]["mutual_information"]
+    np.testing.assert_allclose(markers.get_offsets()[:, 0], values)
+    limits = rows["joint"][["mutual_information_low", "mutual_information_high"]]
+    np.testing.assert_allclose([s[:, 0] for s in bars.get_segments()], limits)
+    for drawn_view, view in zip(second.collections[1::2], ("true", "pred"), strict=True):
+        np.testing.assert_allclose(drawn_view.get_offsets()[:, 0], rows[view]["divergence"])
+    assert "intervals over runs" in figures["criteria_test"]._suptitle.get_text()
+
+
+def test_families_of_one_criterion_are_told_apart():
+    made = [
+        ConfusionMatrix(np.eye(2, dtype=int), f"{family}_1", family, "Loss", 1, "dev", 1)
+        for family in ("Toy_Small_Adam", "Toy_Large_Adam")
+    ]
+    table = coordinate_table(made, IntervalSettings(n_resamples=0), quiet=True)
+    assert labels(table) == {"Toy_Small_Adam": "Small", "Toy_Large_Adam": "Large"}

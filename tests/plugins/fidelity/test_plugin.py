@@ -1,0 +1,99 @@
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from autrainer_ext.runs import find_runs
+from autrainer_ext_plugins.fidelity import plugin as fidelity
+from autrainer_ext_plugins.fidelity.plugin import Fidelity
+from autrainer_ext_plugins.plugin import load_plugin
+
+SETTINGS = {
+    "explainers": ["saliency", "occlusion"],
+    "masks": ["bin", "topK_30"],
+    "max_samples": 4,
+    "panels": 0,
+    "silence": -1.5,
+}
+
+
+@pytest.fixture
+def runs(tiny, monkeypatch):
+    monkeypatch.chdir(tiny)
+    return find_runs("results", "clean")
+
+
+def test_configuration_is_the_plugin():
+    plugin = load_plugin("Fidelity", {"max_samples": 7})
+    assert isinstance(plugin, Fidelity)
+    assert plugin.max_samples == 7
+    assert len(plugin.masks) == 14
+
+
+def test_test_samples_are_scored_beside_the_floor(runs, tmp_path):
+    Fidelity(**SETTINGS).run(runs, tmp_path)
+    scores = pd.read_csv(tmp_path / "scores.csv")
+    assert len(scores) == 2 * 4 * 4 * 2  # runs, samples, explainers with floors, masks
+    assert set(scores["explainer"]) == {"saliency", "occlusion", "random", "random-grid"}
+    assert set(scores["run"]) == {run.name for run in runs}
+    assert scores.groupby("run")["filename"].nunique().tolist() == [4, 4]
+    assert (scores["correct"] == (scores["target"] == scores["prediction"])).all()
+    for run in runs:  # the predictions are those the host saved
+        outputs = np.load(run.path / "_test/test_outputs.npy")
+        indices = np.load(run.path / "_test/test_indices.npy")
+        own = scores[scores["run"] == run.name].drop_duplicates("filename")
+        logits = torch.from_numpy(outputs[np.argsort(indices)])
+        confidence = logits.softmax(1).max(1).values.numpy()
+        numbers = own["filename"].str.extract(r"test-(\d+)")[0].astype(int)
+        np.testing.assert_allclose(own["confidence"], confidence[numbers], atol=1e-4)
+    summary = pd.read_csv(tmp_path / "summary.csv")
+    assert {"mean", "low", "high", "floor", "gain"} <= set(summary)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["scores.csv", "summary.csv"]
+
+
+def test_what_was_interrupted_is_continued(runs, tmp_path, monkeypatch):
+    whole, again = tmp_path / "whole", tmp_path / "again"
+    for folder in (whole, again):
+        folder.mkdir()
+    Fidelity(**SETTINGS).run(runs, whole)
+    explain_clip, calls = fidelity.explain_clip, []
+
+    def interrupted(*arguments):
+        calls.append(1)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return explain_clip(*arguments)
+
+    monkeypatch.setattr(fidelity, "explain_clip", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        Fidelity(**SETTINGS).run(runs, again)
+    Fidelity(**SETTINGS).run(runs, again)
+    assert len(calls) == 3 + 6
+    for name in ("scores.csv", "summary.csv"):
+        assert (again / name).read_bytes() == (whole / name).read_bytes()
+
+
+def test_first_samples_are_drawn(runs, tmp_path):
+    Fidelity(**SETTINGS | {"panels": 1, "max_samples": 1}).run(runs[:1], tmp_path)
+    names = sorted(path.name for path in tmp_path.glob("*.png"))
+    assert len(names) == 2
+    assert names[0].startswith(runs[0].name)
+
+
+def test_unknown_silence_is_told(runs, tmp_path):
+    with pytest.raises(ValueError, match=f"'{runs[0].name}' saved no whole front end; set silence"):
+        Fidelity(**SETTINGS | {"silence": None}).run(runs, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"explainers": ["magic"]}, "no explainer 'magic'"),
+        ({"masks": ["best"]}, "no mask 'best'"),
+        ({"max_samples": 0}, "max_samples must be positive, got 0"),
+        ({"batch_size": 0}, "batch_size must be positive, got 0"),
+    ],
+)
+def test_wrong_settings_are_named(setting, message):
+    with pytest.raises(ValueError, match=message):
+        Fidelity(**SETTINGS | setting)

@@ -1,0 +1,89 @@
+import numpy as np
+import pytest
+from scipy.stats import norm, t, ttest_1samp
+
+from autrainer_ext.intervals import crossed_mean_interval, mean_interval
+
+
+def test_interval_of_normal_values_is_that_of_the_normal_distribution():
+    values = np.random.default_rng(1).normal(3, 2, 4000)
+    error = norm.ppf(0.975) * values.std() / np.sqrt(4000)
+    expected = values.mean() - error, values.mean() + error
+    found = mean_interval(values, n_resamples=20_000)
+    np.testing.assert_allclose(found, expected, atol=0.05 * error)  # 4 standard errors
+
+
+def test_interval_covers_as_often_as_it_says():
+    rng = np.random.default_rng(2)
+    intervals = [
+        mean_interval(rng.normal(size=80), confidence=0.9, n_resamples=400) for _ in range(400)
+    ]
+    covered = np.mean([low <= 0 <= high for low, high in intervals])
+    assert abs(covered - 0.9) < 4 * np.sqrt(0.9 * 0.1 / 400)
+
+
+def test_seed_decides():
+    values = np.arange(20.0) ** 2
+    assert mean_interval(values, seed=1) == mean_interval(values, seed=1)
+    assert mean_interval(values, seed=1) != mean_interval(values, seed=2)
+
+
+def test_degenerate_values():
+    assert mean_interval(np.full(5, 0.25)) == (0.25, 0.25)
+    assert np.isnan(mean_interval(np.array([1.0]))).all()
+    assert np.isnan(mean_interval(np.array([]))).all()
+    with pytest.raises(ValueError, match="finite"):
+        mean_interval(np.array([1.0, np.nan]))
+    with pytest.raises(ValueError, match="one-dimensional"):
+        mean_interval(np.zeros((2, 2)))
+
+
+def test_crossed_interval_of_a_table_worked_by_hand():
+    # rows differ by 1, columns by 1, nothing is left over: mean squares 1.5, 2 and 0, over 6 cells
+    low, high = crossed_mean_interval(np.array([[1, 2, 3], [2, 3, 4]]))
+    variance = 0.25 + 1 / 3
+    freedom = variance**2 / (0.25**2 / 1 + (1 / 3) ** 2 / 2)
+    half_width = t.ppf(0.975, freedom) * np.sqrt(variance)
+    assert (low, high) == pytest.approx((2.5 - half_width, 2.5 + half_width))
+
+
+def test_crossed_interval_treats_both_factors_alike():
+    values = np.random.default_rng(3).normal(size=(4, 30)) + np.arange(4)[:, None]
+    assert crossed_mean_interval(values.T) == pytest.approx(crossed_mean_interval(values))
+
+
+def test_crossed_interval_of_one_row_is_that_of_student():
+    values = np.random.default_rng(4).normal(size=40)
+    expected = ttest_1samp(values, 0).confidence_interval(0.9)
+    assert crossed_mean_interval(values[None], confidence=0.9) == pytest.approx(expected)
+
+
+def test_crossed_interval_is_no_shorter_than_that_of_either_factor():
+    # the rest alone varies: it must not be taken off twice
+    values = np.tile([1.0, -1], (2, 2)) * [[1], [-1]] + np.linspace(0, 0.3, 4)
+    low, high = crossed_mean_interval(values)
+    columns = values.mean(axis=0)
+    assert high - low >= 2 * 1.96 * columns.std(ddof=1) / np.sqrt(4)
+
+
+@pytest.mark.parametrize(("of_rows", "of_columns"), [(0.05, 0.1), (0.02, 0.3), (0.0, 0.2)])
+def test_crossed_interval_covers_other_rows_and_columns(of_rows, of_columns):
+    rng = np.random.default_rng(5)
+    covered = 0
+    for _ in range(1000):
+        rows, columns = rng.normal(size=(3, 1)), rng.normal(size=(1, 100))
+        rest = rng.normal(size=(3, 100))
+        low, high = crossed_mean_interval(of_rows * rows + of_columns * columns + 0.3 * rest)
+        covered += low <= 0 <= high
+    # Satterthwaite's degrees of freedom are an approximation; without rows it is conservative
+    assert 0.92 <= covered / 1000 <= 0.99
+
+
+def test_crossed_interval_of_degenerate_values():
+    assert crossed_mean_interval(np.full((2, 3), 0.5)) == (0.5, 0.5)
+    assert np.isnan(crossed_mean_interval(np.zeros((3, 1)))).all()
+    assert np.isnan(crossed_mean_interval(np.zeros((0, 4)))).all()
+    with pytest.raises(ValueError, match="two-dimensional"):
+        crossed_mean_interval(np.zeros(4))
+    with pytest.raises(ValueError, match="finite"):
+        crossed_mean_interval(np.array([[1, np.inf]]))
