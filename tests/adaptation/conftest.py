@@ -1,4 +1,4 @@
-"""A small network that has learnt to tell stripes from noise, without importing the host."""
+"""A small trained network and all adaptation methods, without importing the host."""
 
 import copy
 
@@ -32,7 +32,7 @@ N_CLASSES = 3
 
 
 class Stripes(nn.Module):
-    """Whether there are stripes, and along which axis; `norm` makes its two norm layers."""
+    """Classifier of noise, stripes over time and stripes over frequency, with two norm layers."""
 
     def __init__(self, norm=nn.BatchNorm2d):
         super().__init__()

@@ -6,7 +6,6 @@ import pytest
 
 from autrainer_ext.latent import diagram_distances, summarise_diagram
 from autrainer_ext.runs import find_runs, read_metadata
-from autrainer_ext_plugins.latent_space.scores import chance_on_other_devices
 from autrainer_ext_plugins.plugin import load_plugin
 
 LAYERS = ["stem.0", "stem.1", "stages.0", "stages.1", "stages.2", "head"]
@@ -30,15 +29,6 @@ def test_impossible_settings_are_rejected(settings, message):
 def test_missing_umap_is_told_before_any_work():
     with pytest.raises(ValueError, match="'umap' needs umap-learn: pip install"):
         load_plugin("LatentSpace", {"methods": ["umap"]})
-
-
-def test_chance_is_the_mean_share_of_the_class_on_other_devices():
-    classes = np.array(["x", "x", "y", "x", "y", "y"])
-    devices = np.array(["a", "a", "a", "b", "b", "b"])
-    # on b: x is 1 of 3, y 2 of 3; on a: x is 2 of 3, y 1 of 3
-    shares = [1 / 3, 1 / 3, 2 / 3, 2 / 3, 1 / 3, 1 / 3]
-    assert chance_on_other_devices(classes, devices) == pytest.approx(np.mean(shares))
-    assert np.isnan(chance_on_other_devices(classes, np.array(["a"] * 6)))
 
 
 @pytest.fixture(scope="module")
