@@ -1,13 +1,17 @@
-"""Test-time adaptation: losses without labels, methods, streams, protocols and corruptions."""
+"""Test-time adaptation: losses without labels, methods, streams and protocols."""
+
+from typing import Any
 
 from torch import nn
 
 from autrainer_ext.errors import unknown_name
 
-from .methods import EATA, LAME, SAR, SHOT, BatchNormStatistics, Source, Tent
+from .lame import LAME
+from .methods import EATA, SHOT, BatchNormStatistics, Source, Tent
 from .ntta import NTTA
 from .procedure import AdaptationMethod, Step
 from .protocol import Outcome, Protocol, adapt, predict, settle
+from .sar import SAR
 
 ADAPTATION_METHODS: dict[str, type[AdaptationMethod]] = {
     method.name: method
@@ -27,16 +31,22 @@ __all__ = [
 ]
 
 
-def make_method(name: str, model: nn.Module, options: dict | None = None) -> AdaptationMethod:
-    """The method of a name.
+def make_method(
+    name: str, model: nn.Module, options: dict[str, Any] | None = None
+) -> AdaptationMethod:
+    """Create an adaptation method by name.
 
     Args:
-        name: One of `ADAPTATION_METHODS`.
-        model: Network it is to adapt, in place.
-        options: Its settings.
+        name: Name of the method, one of `ADAPTATION_METHODS`.
+        model: Network to adapt in place.
+        options: Settings of the method, its keyword arguments. Default: none.
+
+    Returns:
+        The method, ready for its first batch.
 
     Raises:
-        ValueError: If there is no such method or setting, or the network does not suit it.
+        ValueError: If the method or a setting does not exist, or the network does not suit the
+            method.
     """
     if name not in ADAPTATION_METHODS:
         raise unknown_name("adaptation method", name, ADAPTATION_METHODS)

@@ -1,4 +1,4 @@
-"""Calibration: whether predictions are right as often as they are sure."""
+"""Calibration: agreement of confidence and accuracy."""
 
 import numpy as np
 
@@ -6,24 +6,29 @@ import numpy as np
 def expected_calibration_error(
     probabilities: np.ndarray, targets: np.ndarray, *, n_bins: int = 15
 ) -> float:
-    """Average distance of confidence and accuracy over bins of equal width.
+    """Mean absolute difference of confidence and accuracy over bins of equal width.
 
-    ECE = sum_b n_b / N |accuracy_b - confidence_b|, the confidence being the largest probability.
-    Bins are open on the left, empty ones count nothing.
+    ECE = sum_b n_b / N |accuracy_b - confidence_b|, where the confidence is the largest
+    probability. Bins exclude their lower and include their upper limit; empty bins count nothing.
 
     Args:
-        probabilities: Shape (N, C), rows that sum to one; N at least 1.
-        targets: Classes, shape (N,).
-        n_bins: Number of bins in [0, 1].
+        probabilities: Predicted probabilities, shape (N, C), rows sum to one; N at least 1.
+        targets: Targets, shape (N,).
+        n_bins: Number of bins in [0, 1]. Default: 15.
 
     Returns:
-        In [0, 1], 0 where calibrated.
+        Calibration error in [0, 1]; 0 for calibrated predictions.
 
     Raises:
-        ValueError: If there is no sample, or the shapes do not fit together.
+        ValueError: If there is no sample or the shapes do not match.
 
     Source:
         Guo et al. (2017), On calibration of modern neural networks, equation 3.
+
+    Example:
+        >>> p = np.array([[0.9, 0.1], [0.3, 0.7]])  # 80 % confident, 50 % correct
+        >>> round(expected_calibration_error(p, np.array([0, 0]), n_bins=1), 6)
+        0.3
     """
     if probabilities.ndim != 2 or probabilities.shape[0] != len(targets) or len(targets) == 0:
         raise ValueError(
@@ -31,7 +36,7 @@ def expected_calibration_error(
             f"{np.shape(targets)}."
         )
     confidence = probabilities.max(axis=1)
-    is_right = probabilities.argmax(axis=1) == targets
+    is_correct = probabilities.argmax(axis=1) == targets
     bins = np.clip(np.ceil(confidence * n_bins).astype(int) - 1, 0, n_bins - 1)
-    gaps = np.bincount(bins, weights=is_right - confidence, minlength=n_bins)
+    gaps = np.bincount(bins, weights=is_correct - confidence, minlength=n_bins)
     return float(np.abs(gaps).sum() / len(targets))

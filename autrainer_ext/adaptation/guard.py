@@ -1,4 +1,4 @@
-"""A watch over a stream: is it safe to normalise and to learn with its batches?"""
+"""Guard against collapse: whether a network can safely adapt to the batches of a stream."""
 
 import math
 from dataclasses import dataclass
@@ -9,13 +9,15 @@ from scipy.stats import binom
 
 
 def predicted_class_entropy(logits: torch.Tensor) -> float:
-    """Entropy of the predicted classes of a batch in bits, in [0, log2 C].
+    """Entropy of the predicted classes of a batch in bits.
 
-    In the entropy triangle of a batch this is H(predicted); at zero the network is in the corner
-    of those that predict a single class.
+    This is H(predicted) in the entropy triangle. At zero, all samples are predicted as one class.
 
     Args:
-        logits: Shape (N, C); an empty batch has no entropy.
+        logits: Logits, shape (N, C).
+
+    Returns:
+        Entropy in bits, in [0, log2 C]; 0 for an empty batch.
     """
     counts = torch.bincount(logits.argmax(dim=1), minlength=logits.shape[1]).double()
     shares = counts[counts > 0] / max(len(logits), 1)
@@ -24,14 +26,17 @@ def predicted_class_entropy(logits: torch.Tensor) -> float:
 
 @cache
 def balanced_entropy(n_samples: int, n_classes: int) -> float:
-    """Expected entropy of the classes of a random batch with even classes, in bits.
+    """Expected class entropy of a random batch from equally frequent classes, in bits.
 
-    Each class is drawn Binomial(n, 1 / C) times, and E[H] = -C sum_k P(k) k/n log2 k/n. It is
-    below log2 C since small batches are never even.
+    The count of each class follows Binomial(n, 1 / C), and E[H] = -C sum_k P(k) k/n log2 k/n. The
+    expectation is below log2 C, since the classes of a random batch are rarely equally frequent.
 
     Args:
-        n_samples: Size of the batch, at least 1.
+        n_samples: Number of samples in the batch, at least 1.
         n_classes: Number of classes, at least 2.
+
+    Returns:
+        Expected entropy in bits, in [0, log2 C).
     """
     return n_classes * sum(
         binom.pmf(k, n_samples, 1 / n_classes) * (k / n_samples) * math.log2(n_samples / k)
@@ -40,35 +45,37 @@ def balanced_entropy(n_samples: int, n_classes: int) -> float:
 
 
 class CollapseGuard:
-    """Tells batches that a network must not adapt to from those it may.
+    """Decides whether a network can safely adapt to a batch.
 
-    When samples arrive class by class, statistics of a batch take the class away from its
-    samples: predictions of the adapted network become diverse and wrong. Their entropy cannot show
-    that. The source model, with the statistics of training, can: its predictions on such a batch
-    are narrow, and other ones on the next. So the guard follows the predicted-class entropy of
-    the source model, relative to that of a random balanced batch of the same size. A batch is
-    safe if
+    If samples arrive class by class, batch statistics remove the class from the samples. The
+    predictions of the adapted network then become diverse and wrong, and their entropy does not
+    show the failure. The source model, which uses the statistics of training, does: it predicts few
+    classes in each batch, and different ones in the next. The guard therefore tracks the
+    predicted-class entropy of the source model relative to that of a random batch of the same size
+    from equally frequent classes. A batch is safe if
 
-    - the moving average of it over the stream is at least `narrow`, or
-    - the source model is narrow but steady, as corruption may drive it to few classes: after
-      `patience` samples, batches are on average at least `steady` times as diverse as the stream
-      as a whole, and that has at least `least` of the entropy of all classes.
+    - the moving average of this relative entropy is at least `narrow`, or
+    - the source model predicts few classes but always the same ones, as under heavy corruption:
+      after `patience` samples, the mean entropy of the batches is at least `steady` times that of
+      the whole stream, and the whole stream has at least the relative entropy `least`.
 
-    The same measure of the adapted network warns of its own drift to the corner of a single
-    class. A stream that stays with one class for longer than the guard remembers, under a source
-    model that is often wrong, passes as steady. Batches of one sample are never safe.
+    The relative entropy of the adapted network shows whether it collapses to a single class.
+
+    Limits: a stream that stays with one class for longer than the memory of the guard passes as
+    steady if the source model is often wrong. Batches of one sample are never safe.
 
     Args:
-        narrow: Smallest safe relative entropy of the source model, in [0, 1].
+        narrow: Smallest safe relative entropy of the source model, in [0, 1]. Default: 0.8.
         steady: Smallest safe ratio of the entropy of batches to that of the stream, in [0, 1].
-        least: Smallest relative entropy of a steady stream, in [0, 1].
-        patience: Samples seen before a stream can be steady, not negative.
-        collapsed: Smallest safe relative entropy of the adapted network, in [0, 1].
-        memory: Weight of the past against a batch of 32 samples, in [0, 1); the stream as a whole
-            is remembered twice as long.
+            Default: 0.97.
+        least: Smallest relative entropy of a steady stream, in [0, 1]. Default: 0.4.
+        patience: Number of samples before a stream can be steady, not negative. Default: 64.
+        collapsed: Smallest safe relative entropy of the adapted network, in [0, 1]. Default: 0.5.
+        memory: Weight of the past against a batch of 32 samples, in [0, 1). Default: 0.7. The
+            statistics of the whole stream decay half as fast.
 
     Raises:
-        ValueError: If a setting is out of its range.
+        ValueError: If a setting is out of range.
     """
 
     def __init__(
@@ -84,7 +91,8 @@ class CollapseGuard:
         shares = {"narrow": narrow, "steady": steady, "least": least, "collapsed": collapsed}
         for name, value in (shares | {"memory": memory}).items():
             if not 0 <= value <= 1 or (name == "memory" and value == 1):
-                raise ValueError(f"{name} must be in [0, 1], got {value}.")
+                limits = "[0, 1)" if name == "memory" else "[0, 1]"
+                raise ValueError(f"{name} must be in {limits}, got {value}.")
         if patience < 0:
             raise ValueError(f"patience must not be negative, got {patience}.")
         self.narrow = narrow
@@ -96,25 +104,37 @@ class CollapseGuard:
         self.forget()
 
     def forget(self) -> None:
-        """Begin with a new stream."""
+        """Start a new stream."""
         self._stream: _Stream | None = None
         self._adapted: float | None = None
 
     def forget_adapted(self) -> None:
-        """The adapted network was reset: its past predictions do not count any more."""
+        """Forget the predictions of the adapted network, after it was reset."""
         self._adapted = None
 
     def is_narrow(self, source_logits: torch.Tensor) -> bool:
-        """Whether a batch would make the stream unsafe; nothing is remembered."""
+        """Whether the stream would be unsafe with this batch; the batch is not recorded.
+
+        Args:
+            source_logits: Logits of the source model, shape (N, C).
+        """
         return not self._is_safe(self._with(source_logits))
 
     def sees_narrow(self, source_logits: torch.Tensor) -> bool:
-        """Whether the stream is unsafe with this batch of the source model, shape (N, C)."""
+        """Record a batch and return whether the stream is unsafe with it.
+
+        Args:
+            source_logits: Logits of the source model, shape (N, C).
+        """
         self._stream = self._with(source_logits)
         return not self._is_safe(self._stream)
 
     def sees_collapse(self, logits: torch.Tensor) -> bool:
-        """Whether the adapted network drifts to one class with this batch, shape (N, C)."""
+        """Record a batch and return whether the adapted network collapses to few classes.
+
+        Args:
+            logits: Logits of the adapted network, shape (N, C).
+        """
         self._adapted = self._follow(self._adapted, logits)
         return self._adapted < self.collapsed
 
@@ -125,7 +145,7 @@ class CollapseGuard:
         return (
             stream.seen_before >= self.patience
             and whole >= self.least
-            and stream.batches / stream.counts.sum() >= self.steady * whole
+            and stream.batches / float(stream.counts.sum()) >= self.steady * whole
         )
 
     def _with(self, logits: torch.Tensor) -> "_Stream":
@@ -150,14 +170,14 @@ class CollapseGuard:
 
 @dataclass(frozen=True)
 class _Stream:
-    """What is remembered of the source model's predictions.
+    """Statistics of the predictions of the source model.
 
     Attributes:
         recent: Moving average of the relative entropy of batches.
-        counts: Predicted classes, the past fading.
-        batches: Sum of relative entropies over samples, fading alike.
-        seen_before: Samples before the last batch.
-        seen: Samples.
+        counts: Counts of predicted classes, decaying, shape (C,).
+        batches: Sum of relative entropies over samples, decaying at the same rate.
+        seen_before: Number of samples before the last batch.
+        seen: Number of samples.
     """
 
     recent: float

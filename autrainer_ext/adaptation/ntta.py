@@ -7,58 +7,73 @@ from torch import nn
 
 from .guard import CollapseGuard
 from .losses import DiversityLoss, EntropyLoss, Form, NuclearNormLoss, ViewConsistencyLoss
-from .procedure import AdaptationMethod, Step, finite_rows
+from .parameters import Selection
+from .procedure import AdaptationMethod, OptimizerName, Step, finite_rows
 
 
 def decayed(learning_rate: float, progress: float, gamma: float) -> float:
-    """Learning rate of the source's schedule, lr (1 + gamma e / E)^-0.75.
+    """Learning rate of the published schedule, lr (1 + gamma e / E)^-0.75.
 
     Args:
-        learning_rate: At the start.
-        progress: Share of the passes that is done, e / E, in [0, 1).
-        gamma: Strength of the decay, 10 in the source; 0 keeps the learning rate.
+        learning_rate: Initial learning rate lr.
+        progress: Finished share of the passes, e / E, in [0, 1).
+        gamma: Strength of the decay, 10 in the published code; 0 keeps the learning rate.
+
+    Returns:
+        Learning rate of the next pass.
+
+    Example:
+        >>> round(decayed(0.04, 0.3, gamma=50), 6)
+        0.005
     """
     return learning_rate * (1 + gamma * progress) ** -0.75
 
 
 class NTTA(AdaptationMethod):
-    """Maximises the nuclear norm of the predictions of time-shifted views.
+    """Maximisation of the nuclear norm of the predictions of time-shifted views.
 
     L = - w_n mean_v norm(A_v) + w_e mean_v H(p_v) + w_g mean_v S_q(p_v) - w_d mean_v H(p_mean)
         + w_c mean_i ||p_1i - p_2i||
 
-    over the views v, A_v being all predictions p_v of a batch. The views shift the features along
-    time, in a circle, one forward and one back by up to `max_shift`; one draw is for the whole
-    batch. The prediction is the average over the views. A guard watches the stream: a batch that is
-    not safe is predicted by the source model and teaches nothing; a network that drifts to a
-    single class is reset.
+    Here v runs over the views, and A_v holds the predictions p_v of all samples of a batch. Two
+    views shift the features circularly along time by up to `max_shift`, one forward and one back;
+    all samples of a batch are shifted alike. The prediction is the mean over the views. A guard
+    checks every batch: if a batch is not safe, the source model predicts it and nothing is learnt;
+    if the network collapses to a single class, it is reset.
 
-    Departures from the published code: it sums the views where this takes their mean, so that
-    weights do not depend on their number; its generalised entropy takes the first view twice; its
-    `nestenv` misspells an option, so that it runs without Nesterov momentum; its schedule and its
-    SGD are for tens of passes and remain options (`gamma` acts between passes, so not online); it
-    keeps the checkpoint that is best on test labels. Nothing here sees a label.
+    Departures from the published code:
+
+    - The code sums over the views. Here it is the mean, so that the weights do not depend on the
+      number of views.
+    - The code computes the generalised entropy from the first view twice. Here it uses both views.
+    - The code misspells an option (`nestenv`) and therefore runs without Nesterov momentum.
+    - Its schedule and SGD suit tens of passes; here they are options. `gamma` acts between passes
+      and has no effect online.
+    - The code keeps the checkpoint with the best accuracy on test labels. Here nothing uses labels.
 
     Args:
-        model: See `AdaptationMethod`, as `learning_rate`, `parameters` and `optimizer`.
-        nuclear_norm: w_n, not negative, as all weights.
-        entropy: w_e.
-        generalised_entropy: w_g.
-        diversity: w_d.
-        consistency: w_c; needs two views.
-        form: Form of the norm, "exact", "column" or "frobenius".
-        q: Order of the generalised entropy.
-        views: 1, the features as they are, or 2.
-        max_shift: Largest shift as a share of the frames, in [0, 1].
-        time_axis: Axis of the frames in the features.
-        gamma: Decay of the learning rate; see `decayed`.
+        model: See `AdaptationMethod`, also for `parameters` and `optimizer`.
+        learning_rate: Learning rate, positive. Default: 0.04.
+        parameters: Parameters to adapt. Default: "norm".
+        optimizer: Name of the optimiser. Default: "adam".
+        nuclear_norm: Weight w_n of the nuclear norm, not negative. Default: 1.
+        entropy: Weight w_e of the entropy, not negative. Default: 1.
+        generalised_entropy: Weight w_g of the generalised entropy, not negative. Default: 0.
+        diversity: Weight w_d of the diversity, not negative. Default: 0.
+        consistency: Weight w_c of the view consistency, not negative; needs two views. Default: 0.
+        form: Form of the norm, "exact" (default), "column" or "frobenius".
+        q: Order of the generalised entropy. Default: 0.9.
+        views: Number of views, 1 (the unshifted features) or 2 (default).
+        max_shift: Largest shift as a share of the frames, in [0, 1]. Default: 0.1.
+        time_axis: Axis of the frames in the features. Default: 2.
+        gamma: Strength of the decay of the learning rate; see `decayed`. Default: 10.
         batch_share: Weight of a batch in the statistics it is normalised with, in (0, 1]; the
-            rest is their moving average over the stream. See `following`.
-        guard: Watch over the stream: a guard, True for one with its defaults, or False.
-        seed: Of the shifts.
+            moving average over the stream has the remaining weight. See `following`. Default: 0.5.
+        guard: Guard of the stream, True (default) for a guard with default settings, or False.
+        seed: Seed of the shifts. Default: 0.
 
     Raises:
-        ValueError: If a setting is out of its range.
+        ValueError: If a setting is out of range.
 
     Source:
         A.-X. Shao, NTTA, AMAuT (arXiv 2510.19368) and DHAuDS (arXiv 2511.18421).
@@ -71,6 +86,8 @@ class NTTA(AdaptationMethod):
         model: nn.Module,
         *,
         learning_rate: float = 0.04,
+        parameters: Selection = "norm",
+        optimizer: OptimizerName = "adam",
         nuclear_norm: float = 1.0,
         entropy: float = 1.0,
         generalised_entropy: float = 0.0,
@@ -85,7 +102,6 @@ class NTTA(AdaptationMethod):
         batch_share: float = 0.5,
         guard: bool | CollapseGuard = True,
         seed: int = 0,
-        **options,
     ) -> None:
         weights = {
             "nuclear_norm": nuclear_norm,
@@ -98,17 +114,19 @@ class NTTA(AdaptationMethod):
             if weight < 0:
                 raise ValueError(f"{name} must not be negative, got {weight}.")
         if not any(weights.values()):
-            raise ValueError("One of the weights of NTTA must be positive.")
+            raise ValueError("At least one weight of NTTA must be positive, got zeros only.")
         if views not in (1, 2):
             raise ValueError(f"views must be 1 or 2, got {views}.")
         if consistency and views == 1:
-            raise ValueError("consistency compares views: it needs views=2.")
+            raise ValueError("consistency compares two views: set views=2, got views=1.")
         if not 0 <= max_shift <= 1:
             raise ValueError(f"max_shift must be in [0, 1], got {max_shift}.")
         if not 0 < batch_share <= 1:
             raise ValueError(f"batch_share must be in (0, 1], got {batch_share}.")
         source = copy.deepcopy(model)
-        super().__init__(model, learning_rate=learning_rate, **options)
+        super().__init__(
+            model, learning_rate=learning_rate, parameters=parameters, optimizer=optimizer
+        )
         self._source = source.eval()
         self._losses = {
             "nuclear_norm": NuclearNormLoss(form),
@@ -128,10 +146,10 @@ class NTTA(AdaptationMethod):
         self._generator = torch.Generator().manual_seed(seed)
 
     def step(self, features: torch.Tensor) -> Step:
-        """Predict a batch and learn from it if it is safe; see `AdaptationMethod.step`."""
+        """Predict a batch and learn from it if the guard allows; see `AdaptationMethod.step`."""
         if self.guard is None or not torch.isfinite(features).all():
             return super().step(features)
-        source_logits = self._ask_source(features)
+        source_logits = self._predict_with_source(features)
         if self.guard.sees_narrow(source_logits):
             return Step(source_logits, "held")
         step = super().step(features)
@@ -142,19 +160,24 @@ class NTTA(AdaptationMethod):
         return step
 
     def reset(self) -> None:
-        """Back to the source model; the guard forgets, shifts start anew."""
+        """Restore the source model, the initial guard and the initial random state."""
         super().reset()
         self._generator.manual_seed(self.seed)
         if self.guard is not None:
             self.guard.forget()
 
     def set_progress(self, progress: float) -> None:
-        """Set the learning rate of a pass."""
+        """Set the learning rate of the next pass.
+
+        Args:
+            progress: Finished share of the passes, in [0, 1).
+        """
+        assert self._optimizer is not None  # NTTA always has parameters to learn
         for group in self._optimizer.param_groups:
             group["lr"] = decayed(self.learning_rate, progress, self.gamma)
 
     def views(self, features: torch.Tensor) -> list[torch.Tensor]:
-        """The features shifted forward and back, or as they are with one view."""
+        """Features shifted forward and back, or the unshifted features with one view."""
         if self.n_views == 1:
             return [features]
         limit = int(self.max_shift * features.shape[self.time_axis])
@@ -162,7 +185,7 @@ class NTTA(AdaptationMethod):
         return [features.roll(shift, self.time_axis) for shift in (shifts[0], -shifts[1])]
 
     def terms(self, logits: list[torch.Tensor]) -> dict[str, torch.Tensor]:
-        """Weighted terms, averaged over the views."""
+        """Weighted loss terms, means over the views."""
         terms = {
             name: weight * sum(self._losses[name](part) for part in logits) / len(logits)
             for name, weight in self._weights.items()
@@ -174,7 +197,7 @@ class NTTA(AdaptationMethod):
 
     def _predict(self, features: torch.Tensor) -> torch.Tensor:
         if self.guard is not None:
-            source_logits = self._ask_source(features)
+            source_logits = self._predict_with_source(features)
             if self.guard.is_narrow(source_logits):
                 return source_logits
         state = self._generator.get_state()
@@ -182,6 +205,6 @@ class NTTA(AdaptationMethod):
         self._generator.set_state(state)
         return logits
 
-    def _ask_source(self, features: torch.Tensor) -> torch.Tensor:
+    def _predict_with_source(self, features: torch.Tensor) -> torch.Tensor:
         with torch.no_grad():
             return finite_rows(self._source(features))

@@ -1,7 +1,7 @@
-"""What of a network adapts, and how to undo it: selection, snapshot, exact reset."""
+"""Parameters of a network to adapt: selection, snapshot, exact reset."""
 
-from collections.abc import Callable
-from typing import Literal
+from collections.abc import Callable, Iterable
+from typing import Literal, TypeVar
 
 import torch
 from torch import nn
@@ -11,11 +11,15 @@ from autrainer_ext.errors import unknown_name
 
 Selection = Literal["norm", "features", "all"]
 SELECTIONS: tuple[Selection, ...] = ("norm", "features", "all")
+_Tensor = TypeVar("_Tensor", bound=torch.Tensor)
 _NORMS = (_BatchNorm, nn.LayerNorm, nn.GroupNorm, nn.modules.instancenorm._InstanceNorm)
 
 
 def check_adaptable(model: nn.Module) -> None:
-    """Refuse networks that cannot learn.
+    """Check that a network has parameters that can be adapted.
+
+    Args:
+        model: Network.
 
     Raises:
         ValueError: If the network is quantised, has no parameters or all of them are frozen.
@@ -24,15 +28,15 @@ def check_adaptable(model: nn.Module) -> None:
     if any("quantized" in type(module).__module__ for module in modules) or any(
         tensor.is_quantized for tensor in named_tensors(model).values()
     ):
-        raise ValueError("The network is quantised: adapt the one it was made from.")
+        raise ValueError("The network is quantised: adapt the network before quantisation.")
     if not any(p.requires_grad for p in named_parameters(model).values()):
         raise ValueError(
-            "All parameters of the network are frozen (requires_grad is off): nothing can adapt."
+            "All parameters of the network are frozen: set requires_grad of those to adapt."
         )
 
 
 def batch_norms(model: nn.Module) -> dict[str, _BatchNorm]:
-    """Batch norms with running statistics by name, in the order in which they were registered."""
+    """Batch norms with running statistics by name, in order of registration."""
     return {
         name: module
         for name, module in named_modules(model).items()
@@ -43,25 +47,25 @@ def batch_norms(model: nn.Module) -> dict[str, _BatchNorm]:
 def select_parameters(
     model: nn.Module, selection: Selection, n_classes: int
 ) -> dict[str, nn.Parameter]:
-    """Parameters that adapt, by name.
+    """Select the parameters to adapt.
 
     norm:     scales and shifts of all norm layers
-    features: all but the classifier
-    all:      all
+    features: all parameters except those of the classifier
+    all:      all parameters
 
-    The classifier starts at the last weight matrix or kernel with one row per class and ends with
-    the network; where there is none it is empty. Frozen parameters are left out.
+    The classifier starts at the last weight matrix or kernel with one row per class and extends to
+    the end of the network; without such a weight it is empty. Frozen parameters are never selected.
 
     Args:
         model: Network whose modules were registered in the order in which they are run.
-        selection: Which parameters.
-        n_classes: Number of outputs.
+        selection: Name of the selection.
+        n_classes: Number of classes.
 
     Returns:
-        At least one parameter.
+        Selected parameters by name, at least one.
 
     Raises:
-        ValueError: If there is no such selection, or nothing of it that could adapt.
+        ValueError: If the selection does not exist or holds no parameter that can be adapted.
     """
     if selection not in SELECTIONS:
         raise unknown_name("selection of parameters", selection, SELECTIONS)
@@ -81,14 +85,14 @@ def select_parameters(
     if not chosen:
         what = {"norm": "norm layers with scales and shifts", "features": "features"}
         raise ValueError(
-            f"The network has no {what.get(selection, 'parameters')} that could adapt: "
+            f"The network has no {what.get(selection, 'parameters')} that can be adapted: "
             "choose other parameters."
         )
     return chosen
 
 
 def classifier_parameters(model: nn.Module, n_classes: int) -> list[str]:
-    """Names from the last weight with one row per class on; see `select_parameters`."""
+    """Names of the parameters of the classifier; see `select_parameters`."""
     parameters = list(named_parameters(model).items())
     for start in reversed(range(len(parameters))):
         weight = parameters[start][1]
@@ -98,13 +102,13 @@ def classifier_parameters(model: nn.Module, n_classes: int) -> list[str]:
 
 
 class Snapshot:
-    """Copy of a network's state that can be put back bit for bit.
+    """Copy of the state of a network that can be restored bit for bit.
 
-    It holds every parameter and buffer, also those that are not saved, and which modules train
-    and which parameters learn.
+    The copy holds every parameter and buffer, including buffers that are not saved, the training
+    mode of every module and `requires_grad` of every parameter.
 
     Args:
-        model: Network to remember, and to restore.
+        model: Network to copy and to restore.
     """
 
     def __init__(self, model: nn.Module) -> None:
@@ -113,7 +117,7 @@ class Snapshot:
         self._learning = [(p, p.requires_grad) for p in named_parameters(model).values()]
 
     def restore(self) -> None:
-        """Put everything back, in place: optimisers keep their hold on the parameters."""
+        """Restore the state in place, so that optimisers keep their references."""
         with torch.no_grad():
             for tensor, value in self._tensors:
                 tensor.copy_(value)
@@ -125,10 +129,10 @@ class Snapshot:
 
 
 def named_modules(model: nn.Module) -> dict[str, nn.Module]:
-    """All modules by name, as `model.named_modules()`.
+    """All modules by name, as `model.named_modules()` but faster.
 
-    That one hashes the network, for which a network of the host reads the metadata of all
-    installed packages, half a second each time; so do `parameters()` and its like.
+    `model.named_modules()`, `parameters()` and the like hash the network. To compute its hash, a
+    network of the host reads the metadata of all installed packages, which takes half a second.
     """
     found = {"": model}
     for name, child in model.named_children():
@@ -137,18 +141,21 @@ def named_modules(model: nn.Module) -> dict[str, nn.Module]:
 
 
 def named_parameters(model: nn.Module) -> dict[str, nn.Parameter]:
-    """All parameters by name, shared ones once."""
+    """All parameters by name; shared parameters appear once."""
     return _once(model, lambda module: module.named_parameters(recurse=False))
 
 
 def named_tensors(model: nn.Module) -> dict[str, torch.Tensor]:
-    """All parameters and buffers by name, shared ones once, those that are not saved too."""
+    """All parameters and buffers by name, saved or not; shared tensors appear once."""
     buffers = _once(model, lambda module: module.named_buffers(recurse=False))
-    return named_parameters(model) | buffers
+    return {**named_parameters(model), **buffers}
 
 
-def _once(model: nn.Module, members: Callable) -> dict[str, torch.Tensor]:
-    found, seen = {}, set()
+def _once(
+    model: nn.Module, members: Callable[[nn.Module], Iterable[tuple[str, _Tensor]]]
+) -> dict[str, _Tensor]:
+    found: dict[str, _Tensor] = {}
+    seen: set[int] = set()
     for prefix, module in named_modules(model).items():
         for name, tensor in members(module):
             if id(tensor) not in seen:

@@ -1,13 +1,15 @@
-"""The one procedure behind all methods: select parameters, step, reset."""
+"""Base class of all adaptation methods: select parameters, take steps, reset."""
 
 import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal, TypedDict, cast
 
 import torch
 from torch import nn
+
+from autrainer_ext.errors import unknown_name
 
 from .parameters import (
     Selection,
@@ -20,18 +22,27 @@ from .parameters import (
 from .statistics import following
 
 Event = Literal["adapted", "held", "reset", "skipped"]
+OptimizerName = Literal["adam", "sgd"]
+
+
+class LearningOptions(TypedDict, total=False):
+    """Keyword arguments of `AdaptationMethod` that subclasses pass on."""
+
+    learning_rate: float
+    parameters: Selection
+    optimizer: OptimizerName
 
 
 @dataclass(frozen=True)
 class Step:
-    """What became of a batch.
+    """Result of one batch.
 
     Attributes:
-        logits: Predictions from before the update, shape (N, C); zero, that is, uniform, where
-            features or outputs are not finite.
-        event: "adapted", "held" (nothing was learnt from the batch, on purpose), "reset" (back to
-            the source model) or "skipped" (something was not finite, nothing was changed).
-        terms: Value of every loss term, weighted as in their sum.
+        logits: Logits before the update, shape (N, C); zero, a uniform prediction, where features
+            or outputs are not finite.
+        event: "adapted", "held" (the method chose not to learn from the batch), "reset" (the
+            source model was restored) or "skipped" (a value was not finite, nothing was changed).
+        terms: Value of every loss term, including its weight.
     """
 
     logits: torch.Tensor
@@ -40,27 +51,33 @@ class Step:
 
 
 class AdaptationMethod:
-    """A network that adapts to the batches it is given.
+    """Base class of methods that adapt a network to unlabelled batches.
 
-    The network is adapted in place and runs in evaluation mode but for its batch norms, which
-    normalise with the statistics of the batch where `uses_batch_statistics`, and move their
-    running ones along for later use without this class. A batch of one sample has no statistics
-    that tell its class: it is normalised with the running ones.
+    The network is adapted in place and runs in evaluation mode, except for its batch norms. If
+    `uses_batch_statistics` is set, these normalise with the statistics of the batch and update
+    their running statistics, which serve later use of the network without this class. A batch of
+    one sample is normalised with the running statistics.
 
-    Subclasses choose the parameters and give the loss terms of a batch; without parameters
-    nothing is learnt.
+    Subclasses select the parameters and compute the loss terms of a batch. Methods with `learns`
+    unset learn no parameters.
 
     Args:
-        model: Network with `output_dim` classes; logits of `model(features)`.
-        learning_rate: Step size, positive.
-        parameters: "norm", "features" or "all"; see `select_parameters`.
-        optimizer: "adam", or "sgd" with a momentum of 0.9.
+        model: Network with `output_dim` classes; `model(features)` returns logits.
+        learning_rate: Learning rate, positive. Default: 0.001.
+        parameters: Parameters to adapt: "norm" (default), "features" or "all"; see
+            `select_parameters`.
+        optimizer: "adam" (default), or "sgd" with a momentum of 0.9.
 
     Attributes:
+        name: Name of the method in `ADAPTATION_METHODS`.
+        learns: Whether the method learns parameters.
+        uses_batch_statistics: Whether batch norms normalise with the statistics of the batch.
+        needs_batch_norm: Whether the network must have batch norms.
+        batch_share: Weight of a batch in the statistics it is normalised with, in (0, 1].
         norms: Batch norms of the network.
 
     Raises:
-        ValueError: If the network is frozen or quantised, lacks what the method needs, or a
+        ValueError: If the network is frozen or quantised or does not suit the method, or a
             setting is out of range.
     """
 
@@ -68,7 +85,7 @@ class AdaptationMethod:
     learns: ClassVar[bool] = True
     uses_batch_statistics: ClassVar[bool] = True
     needs_batch_norm: ClassVar[bool] = False
-    batch_share: float = 1.0  # of a batch in the statistics it is normalised with
+    batch_share: float = 1.0
 
     def __init__(
         self,
@@ -76,15 +93,15 @@ class AdaptationMethod:
         *,
         learning_rate: float = 0.001,
         parameters: Selection = "norm",
-        optimizer: Literal["adam", "sgd"] = "adam",
+        optimizer: OptimizerName = "adam",
     ) -> None:
         check_adaptable(model)
         if not learning_rate > 0:
             raise ValueError(f"learning_rate must be positive, got {learning_rate}.")
         if optimizer not in ("adam", "sgd"):
-            raise ValueError(f"optimizer must be 'adam' or 'sgd', got '{optimizer}'.")
+            raise unknown_name("optimizer", optimizer, ("adam", "sgd"))
         self.model = model
-        self.n_classes: int = model.output_dim
+        self.n_classes = cast(int, model.output_dim)
         self.learning_rate = learning_rate
         self.norms = list(batch_norms(model).values())
         if self.needs_batch_norm and not self.norms:
@@ -101,17 +118,19 @@ class AdaptationMethod:
         model.eval()
         self._follows = False
         self._optimizer = self._make_optimizer(optimizer) if self._learning else None
-        self._start = copy.deepcopy(self._optimizer.state_dict()) if self._optimizer else None
+        self._start: dict[str, Any] = (
+            copy.deepcopy(self._optimizer.state_dict()) if self._optimizer else {}
+        )
 
     def step(self, features: torch.Tensor) -> Step:
         """Predict a batch, then learn from it.
 
         Args:
-            features: Shape (N, ...), N at least 1.
+            features: Features, shape (N, ...), N at least 1.
 
         Returns:
-            Predictions and what happened. If features, loss or gradient are not finite the network
-            is left exactly as it was.
+            Predictions and event. If features, loss or gradient are not finite, no parameter or
+            buffer of the network changes.
         """
         if not torch.isfinite(features).all():
             return Step(self.predict(features), "skipped")
@@ -137,10 +156,10 @@ class AdaptationMethod:
         )
 
     def predict(self, features: torch.Tensor) -> torch.Tensor:
-        """Predict a batch and change nothing.
+        """Predict a batch without changing the network.
 
         Args:
-            features: Shape (N, ...).
+            features: Features, shape (N, ...).
 
         Returns:
             Logits, shape (N, C); zero where features are not finite.
@@ -152,11 +171,11 @@ class AdaptationMethod:
         return logits
 
     def reset(self) -> None:
-        """Back to the source model and a fresh optimiser, bit for bit."""
+        """Restore the source model and the initial optimiser, bit for bit."""
         self._restore()
 
     def follow_statistics(self, features: torch.Tensor) -> None:
-        """Move the running statistics towards those of a batch by the norms' own momentum."""
+        """Update the running statistics with a batch, by the momentum of each batch norm."""
         for norm in self.norms:
             norm.train()
         with torch.no_grad():
@@ -165,18 +184,18 @@ class AdaptationMethod:
             norm.eval()
 
     def set_progress(self, progress: float) -> None:
-        """Tell how much of the passes over the data is done, in [0, 1), for schedules."""
+        """Set the finished share of the passes, in [0, 1), for learning-rate schedules."""
 
     def views(self, features: torch.Tensor) -> list[torch.Tensor]:
-        """Versions of a batch that the loss sees, each of its shape."""
+        """Views of a batch for prediction and loss, each of the shape of `features`."""
         return [features]
 
     def terms(self, logits: list[torch.Tensor]) -> dict[str, torch.Tensor]:
-        """Weighted loss terms of the logits of all views; none to learn nothing from them."""
+        """Weighted loss terms by name from the logits of all views; empty to learn nothing."""
         return {}
 
     def combine(self, logits: list[torch.Tensor]) -> torch.Tensor:
-        """One prediction from those of all views: the logarithm of their average."""
+        """Logits of the mean prediction over the views, up to a constant."""
         if len(logits) == 1:
             return logits[0]
         return torch.stack([part.log_softmax(dim=1) for part in logits]).logsumexp(dim=0)
@@ -191,29 +210,35 @@ class AdaptationMethod:
     def _learn(self, terms: dict[str, torch.Tensor], views: list[torch.Tensor]) -> Event:
         if not terms:
             return "held"
-        if not self._compute_gradient(sum(terms.values())):
+        if not self._compute_gradient(total_loss(terms)):
             return "skipped"
-        self._optimizer.step()
+        self._update()
         return "adapted"
 
+    def _update(self) -> None:
+        assert self._optimizer is not None  # only methods with parameters to learn get here
+        self._optimizer.step()
+
     def _compute_gradient(self, loss: torch.Tensor) -> bool:
-        """Gradients of the chosen parameters; whether all of them are finite."""
-        self._optimizer.zero_grad()
+        """Compute the gradients of the selected parameters; return whether all are finite."""
+        for parameter in self._learning:
+            parameter.grad = None
         if not torch.isfinite(loss):
             return False
         loss.backward()
         gradients = [p.grad for p in self._learning if p.grad is not None]
-        # one number instead of a test for each: inf and nan survive a sum of absolute values
-        return bool(gradients) and bool(torch.isfinite(sum(g.abs().sum() for g in gradients)))
+        # a single test instead of one per gradient: inf and nan survive sums of absolute values
+        sums = [gradient.abs().sum() for gradient in gradients]
+        return bool(sums) and bool(torch.stack(sums).sum().isfinite())
 
     def _forward(self, views: list[torch.Tensor]) -> list[torch.Tensor]:
         return list(self.model(torch.cat(views)).chunk(len(views)))
 
     @contextmanager
     def _running(self, n_samples: int) -> Iterator[None]:
-        """Batch norms as the method has them, gradients for the chosen parameters only."""
+        """Set batch norms as the method needs them and gradients for selected parameters only."""
         uses_batch = self.uses_batch_statistics and n_samples > 1
-        # the first batch of a stream stands alone: what came before is the source
+        # the first batch of a stream is used alone: the running statistics are still the source's
         share = self.batch_share if self._follows else 1.0
         for parameter in self._fixed:
             parameter.requires_grad_(False)
@@ -252,13 +277,18 @@ class AdaptationMethod:
         if self._optimizer is not None:
             self._optimizer.load_state_dict(copy.deepcopy(self._start))
 
-    def _make_optimizer(self, name: str) -> torch.optim.Optimizer:
+    def _make_optimizer(self, name: OptimizerName) -> torch.optim.Optimizer:
         if name == "adam":
             return torch.optim.Adam(self._learning, lr=self.learning_rate)
         return torch.optim.SGD(self._learning, lr=self.learning_rate, momentum=0.9)
 
 
+def total_loss(terms: dict[str, torch.Tensor]) -> torch.Tensor:
+    """Sum of at least one loss term, a scalar."""
+    return cast(torch.Tensor, sum(terms.values()))
+
+
 def finite_rows(logits: torch.Tensor) -> torch.Tensor:
-    """Logits with zeros, uniform predictions, in rows that are not finite, shape (N, C)."""
+    """Logits with rows that are not finite set to zero, a uniform prediction, shape (N, C)."""
     is_finite = torch.isfinite(logits).all(dim=1, keepdim=True)
     return torch.where(is_finite, logits, 0)

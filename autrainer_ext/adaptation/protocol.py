@@ -1,4 +1,4 @@
-"""How a method meets its data: orders, batches, passes, and when predictions count, as data."""
+"""Protocols of adaptation: order, batches, passes and which predictions are evaluated."""
 
 import time
 from collections.abc import Callable
@@ -11,7 +11,7 @@ import torch
 from autrainer_ext.errors import unknown_name
 
 from .guard import predicted_class_entropy
-from .methods import information
+from .losses import information
 from .parameters import Snapshot
 from .procedure import AdaptationMethod, Step
 from .streams import ORDERS, Order, batches, stream_order
@@ -21,24 +21,24 @@ Mode = Literal["online", "offline", "episodic"]
 
 @dataclass(frozen=True)
 class Protocol:
-    """A way to adapt and to be judged, none of which sees a label.
+    """Settings of adaptation and evaluation; no method uses labels.
 
     Attributes:
-        mode: "online": every batch is seen once. "offline": `passes` over all batches, each pass in
-            a new order, then predictions of the whole. "episodic": the method is reset before
-            every batch.
-        order: Order of the samples. "class_correlated" uses labels to make a stream as it may
-            occur; the method does not see them.
-        batch_size: Samples in a batch.
-        predict: Online: whether the predictions of a batch that count are those "before" or
-            "after" its update. Offline and episodic predictions are always those after it.
-        passes: Offline: number of passes.
-        keep: Offline: the state that is judged, after the "last" pass, or after the one with the
-            most "information" of samples about predictions.
-        seed: Of the order.
+        mode: "online" (default): every batch is seen once. "offline": `passes` over all batches,
+            each in a new order, then prediction of all samples. "episodic": the method is reset
+            before every batch.
+        order: Order of the samples; see `stream_order`. Default: "shuffled". "class_correlated"
+            uses labels to arrange the stream; the method does not see them.
+        batch_size: Number of samples in a batch. Default: 32.
+        predict: Online mode: whether the predictions "before" (default) or "after" the update with
+            a batch are evaluated. The other modes always evaluate predictions after the update.
+        passes: Offline mode: number of passes. Default: 1.
+        keep: Offline mode: which state is evaluated, that after the "last" pass (default) or that
+            with the most "information", the mutual information of samples and predictions.
+        seed: Seed of the order. Default: 0.
 
     Raises:
-        ValueError: If a setting is unknown or out of its range.
+        ValueError: If a setting is unknown or out of range.
     """
 
     mode: Mode = "online"
@@ -62,11 +62,11 @@ class Protocol:
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be positive, got {getattr(self, name)}.")
         if self.passes > 1 and self.mode != "offline":
-            raise ValueError(f"{self.passes} passes need the offline mode, got '{self.mode}'.")
+            raise ValueError(f"{self.passes} passes need the mode 'offline', got '{self.mode}'.")
 
     @property
     def name(self) -> str:
-        """The mode with what it leaves open, as "online-before" or "offline-3-last"."""
+        """Mode with its settings, such as "online-before" or "offline-3-last"."""
         if self.mode == "online":
             return f"online-{self.predict}"
         return f"offline-{self.passes}-{self.keep}" if self.mode == "offline" else self.mode
@@ -74,15 +74,15 @@ class Protocol:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a protocol gave.
+    """Predictions and steps of one adaptation.
 
     Attributes:
-        logits: Predictions that count, shape (N, C), in the order of the features.
-        order: Positions of the samples as they arrived in the last pass, shape (N,).
-        steps: One row per step: pass, step, n_samples, event, predicted_entropy (of the classes
-            predicted in the batch, bits), and where there is one the loss
-            and every term of it.
-        seconds_per_sample: Time of steps and counted predictions over samples seen.
+        logits: Logits to evaluate, shape (N, C), in the order of the features.
+        order: Positions of the samples in order of arrival in the last pass, shape (N,).
+        steps: One row per step: pass, step, n_samples, event, predicted_entropy (entropy of the
+            predicted classes of the batch in bits), and the loss with each of its terms if there
+            is a loss.
+        seconds_per_sample: Time of steps and evaluated predictions per sample and pass.
     """
 
     logits: torch.Tensor
@@ -100,45 +100,48 @@ def adapt(
     groups: np.ndarray | None = None,
     after_pass: Callable[[torch.Tensor], None] | None = None,
 ) -> Outcome:
-    """Let a method meet its data. It is reset first and keeps what it learnt.
+    """Adapt a method to features under a protocol.
+
+    The method is reset first and stays adapted afterwards.
 
     Args:
-        method: The method.
-        features: Samples, shape (N, ...), at least one.
-        protocol: How.
-        targets: Classes, for the class-correlated order only.
-        groups: Groups, for the grouped order only.
-        after_pass: Offline: is shown the predictions after every pass. They change nothing.
+        method: Adaptation method.
+        features: Features, shape (N, ...), N at least 1.
+        protocol: Protocol.
+        targets: Targets, shape (N,), used for the order "class_correlated" only.
+        groups: Group of every sample, shape (N,), used for the order "grouped" only.
+        after_pass: Function called with the logits of all samples after every offline pass. It
+            does not affect the adaptation. Default: none.
 
     Returns:
-        Predictions and a record of the steps.
+        Predictions and steps.
 
     Raises:
-        ValueError: If there are no samples, or the order lacks what it needs.
+        ValueError: If there is no sample, or targets or groups are missing that the order needs.
     """
     if len(features) == 0:
-        raise ValueError("There is no sample to adapt to.")
+        raise ValueError("features holds no sample: adaptation needs at least one.")
     method.reset()
     logits = features.new_zeros(len(features), method.n_classes)
     steps: list[dict] = []
     best: tuple[float, Snapshot] | None = None
     begin = time.perf_counter()
-    for turn in range(protocol.passes):
+    for pass_index in range(protocol.passes):
         order = stream_order(
             protocol.order,
             len(features),
-            seed=protocol.seed + turn,
+            seed=protocol.seed + pass_index,
             targets=targets,
             groups=groups,
         )
         if protocol.mode == "offline":
-            method.set_progress(turn / protocol.passes)
+            method.set_progress(pass_index / protocol.passes)
         for positions in batches(order, protocol.batch_size):
             batch = features[positions]
             if protocol.mode == "episodic":
                 method.reset()
             step = method.step(batch)
-            steps.append(_row(turn, len(steps), step))
+            steps.append(_row(pass_index, len(steps), step))
             if protocol.mode == "online" and protocol.predict == "before":
                 logits[positions] = step.logits
             elif protocol.mode != "offline":
@@ -160,12 +163,12 @@ def adapt(
 
 
 def predict(method: AdaptationMethod, features: torch.Tensor, protocol: Protocol) -> torch.Tensor:
-    """Predictions of a method as it is, in shuffled batches of the protocol's size.
+    """Predict all features in shuffled batches, without adaptation.
 
     Args:
-        method: The method; nothing of it changes.
-        features: Samples, shape (N, ...).
-        protocol: Gives the size of the batches and the seed.
+        method: Adaptation method in its current state, which does not change.
+        features: Features, shape (N, ...).
+        protocol: Protocol with the batch size and the seed of the order.
 
     Returns:
         Logits, shape (N, C).
@@ -180,17 +183,17 @@ def predict(method: AdaptationMethod, features: torch.Tensor, protocol: Protocol
 def settle(
     method: AdaptationMethod, features: torch.Tensor, *, batch_size: int, seed: int = 0
 ) -> None:
-    """Make the running statistics of batch norms those of the data, averaged over its batches.
+    """Set the running statistics of the batch norms to their means over all batches.
 
-    So the network can be served in evaluation mode, one sample at a time, as it was adapted in
-    batches. Methods without batch statistics are left alone, and so are samples that are not
-    finite; without two finite samples nothing changes.
+    The network can then be served in evaluation mode, one sample at a time, although it was adapted
+    in batches. Samples that are not finite are ignored. Nothing changes if the method does not use
+    batch statistics or fewer than two samples are finite.
 
     Args:
         method: Adapted method.
-        features: The data, shape (N, ...).
-        batch_size: Samples in a batch.
-        seed: Of the order, which is shuffled.
+        features: Features, shape (N, ...).
+        batch_size: Number of samples in a batch.
+        seed: Seed of the order of the samples. Default: 0.
     """
     features = features[torch.isfinite(features).flatten(1).all(dim=1)]
     if not method.uses_batch_statistics or len(features) < 2:
@@ -198,7 +201,7 @@ def settle(
     momenta = [norm.momentum for norm in method.norms]
     for norm in method.norms:
         norm.reset_running_stats()
-        norm.momentum = None  # the average of all batches
+        norm.momentum = None  # mean over all batches
     order = stream_order("shuffled", len(features), seed=seed)
     for positions in batches(order, batch_size):
         if len(positions) > 1:
@@ -207,9 +210,9 @@ def settle(
         norm.momentum = momentum
 
 
-def _row(turn: int, number: int, step: Step) -> dict:
+def _row(pass_index: int, number: int, step: Step) -> dict:
     return {
-        "pass": turn,
+        "pass": pass_index,
         "step": number,
         "n_samples": len(step.logits),
         "event": step.event,

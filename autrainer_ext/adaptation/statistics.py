@@ -1,4 +1,4 @@
-"""Batch norm with statistics that follow the stream, batch by batch."""
+"""Batch norm with running statistics that follow the stream batch by batch."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,26 +11,29 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 @contextmanager
 def following(norms: Sequence[_BatchNorm], share: float) -> Iterator[None]:
-    """Normalise with running statistics that first move towards those of the batch.
+    """Update running statistics with every batch and normalise with the updated statistics.
 
-    mean <- (1 - s) mean + s mean_b, and the variance of the two mixed likewise; then
+    mean <- (1 - s) mean + s mean_b, and the variance is that of the mixture; then
 
     y = weight * (r * x_b + d) + bias,  r = sigma_b / sigma,  d = (mean_b - mean) / sigma
 
-    where x_b is normalised with the batch alone and passes gradients, while r and d do not. So
-    small batches are less at the mercy of their composition. The running statistics stay where
-    they moved to.
+    Here x_b is normalised with the batch alone and passes gradients; r and d are constants. The
+    result depends less on the composition of small batches than ordinary batch norm. The running
+    statistics keep their updated values after the block.
 
     Args:
-        norms: Batch norms with running statistics. Their `forward` is another one within the
-            block.
-        share: Weight s of the batch, in (0, 1]; 1 is the batch alone.
+        norms: Batch norms with running statistics. Their `forward` is replaced within the block.
+        share: Weight s of the batch, in (0, 1]; 1 uses the batch alone.
+
+    Yields:
+        Nothing.
 
     Source:
-        Ioffe (2017), Batch renormalization, algorithm 1, with the average moved first.
+        Ioffe (2017), Batch renormalization, algorithm 1; here the running statistics are updated
+        before they are used.
     """
     for norm in norms:
-        norm.forward = partial(_normalise, norm, share)
+        norm.forward = partial(_normalise, norm, share)  # type: ignore[method-assign] # undone below
     try:
         yield
     finally:
@@ -39,14 +42,17 @@ def following(norms: Sequence[_BatchNorm], share: float) -> Iterator[None]:
 
 
 def _normalise(norm: _BatchNorm, share: float, x: torch.Tensor) -> torch.Tensor:
-    mean, var = torch.zeros_like(norm.running_mean), torch.zeros_like(norm.running_var)
+    running_mean, running_var = norm.running_mean, norm.running_var
+    assert running_mean is not None  # see `norms` of `following`
+    assert running_var is not None
+    mean, var = torch.zeros_like(running_mean), torch.zeros_like(running_var)
     normalised = batch_norm(x, mean, var, None, None, True, 1.0, norm.eps)  # fills mean and var
-    distance = mean - norm.running_mean
-    norm.running_var.mul_(1 - share).add_(share * var + share * (1 - share) * distance.square())
-    norm.running_mean.add_(share * distance)
-    sigma = (norm.running_var + norm.eps).sqrt()
+    distance = mean - running_mean
+    running_var.mul_(1 - share).add_(share * var + share * (1 - share) * distance.square())
+    running_mean.add_(share * distance)
+    sigma = (running_var + norm.eps).sqrt()
     scale = (var + norm.eps).sqrt() / sigma
-    shift = (mean - norm.running_mean) / sigma
+    shift = (mean - running_mean) / sigma
     if norm.affine:
         scale, shift = scale * norm.weight, shift * norm.weight + norm.bias
     along = [1, -1] + [1] * (x.ndim - 2)

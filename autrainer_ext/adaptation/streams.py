@@ -1,4 +1,4 @@
-"""The order in which samples arrive, and the batches they come in."""
+"""Streams: the order in which samples arrive, and their batches."""
 
 from collections.abc import Iterator
 from typing import Literal
@@ -19,25 +19,27 @@ def stream_order(
     targets: np.ndarray | None = None,
     groups: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Positions of samples in order of their arrival.
+    """Draw the order in which samples arrive.
 
-    shuffled:         at random
-    class_correlated: one class after the other, classes and samples of a class at random
-    grouped:          one group after the other, as recordings of one device, at random within
+    shuffled:         all samples at random
+    class_correlated: one class after the other; classes and the samples of a class at random
+    grouped:          one group after the other, such as the recordings of one device; groups and
+                      the samples of a group at random
 
     Args:
-        order: Which of them.
+        order: Name of the order.
         n_samples: Number of samples.
-        seed: Of everything random.
-        targets: Class of every sample, for "class_correlated": an order for studies only, since
-            it needs labels.
-        groups: Group of every sample, for "grouped", of any type.
+        seed: Seed of the random draws.
+        targets: Targets, shape (n_samples,), for "class_correlated". This order is for studies
+            only, since it needs labels.
+        groups: Group of every sample, shape (n_samples,), for "grouped"; any type.
 
     Returns:
-        A permutation of 0 to n_samples - 1.
+        Positions of the samples in order of arrival, a permutation of 0 to n_samples - 1.
 
     Raises:
-        ValueError: If there is no such order, or targets or groups are missing or too few.
+        ValueError: If the order does not exist, or targets or groups are missing or do not have
+            one value per sample.
     """
     if order not in ORDERS:
         raise unknown_name("order", order, ORDERS)
@@ -58,11 +60,11 @@ def batches(order: np.ndarray, batch_size: int) -> Iterator[np.ndarray]:
     """Cut a stream into batches.
 
     Args:
-        order: Positions, shape (N,).
-        batch_size: Samples in a batch; the last one may have fewer.
+        order: Positions in order of arrival, shape (N,).
+        batch_size: Number of samples in a batch; the last batch may have fewer.
 
     Yields:
-        Positions of one batch.
+        Positions of the samples of one batch.
 
     Raises:
         ValueError: If `batch_size` is not positive.

@@ -1,4 +1,4 @@
-"""Corruptions of audio with severities: noise, filters and effects."""
+"""Audio corruptions at graded severities: noise, filters and effects."""
 
 from .registry import ALL_CORRUPTIONS, CORRUPTIONS, DHAUDS, Corruption, corrupt
 

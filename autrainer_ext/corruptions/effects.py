@@ -1,7 +1,8 @@
 """Effects on the waveform: clipping, gain, pitch shift, time stretch.
 
-Waveforms have shape (N, samples) and full scale [-1, 1]. Random signs are drawn per clip, the same
-at every severity. Only `clipping` limits the amplitude.
+Conventions: waveforms have shape (N, samples) and full scale [-1, 1]. Random directions (up or
+down, faster or slower) are drawn per clip and are the same at every severity. Only `clipping`
+limits the amplitude.
 """
 
 import math
@@ -16,16 +17,20 @@ _N_FFT_SECONDS = 0.032
 def clipping(
     waveform: torch.Tensor, sample_rate: int, ceiling: float, *, generator: torch.Generator
 ) -> torch.Tensor:
-    """Cut off what is louder than a share of the clip's own peak.
+    """Clip amplitudes at a share of each clip's peak.
 
     Args:
-        waveform: Shape (N, samples).
-        sample_rate: Not needed.
-        ceiling: Share of the peak, in (0, 1].
-        generator: Not used.
+        waveform: Clips, shape (N, samples).
+        sample_rate: Sample rate in Hz; not used.
+        ceiling: Largest remaining amplitude as a share of the peak, in (0, 1].
+        generator: Random generator; not used.
 
     Returns:
-        Shape (N, samples).
+        Clipped clips, shape (N, samples).
+
+    Example:
+        >>> clipping(torch.tensor([[0.1, -0.4, 0.2]]), 16000, 0.5, generator=torch.Generator())
+        tensor([[ 0.1000, -0.2000,  0.2000]])
     """
     limit = ceiling * waveform.abs().amax(dim=1, keepdim=True)
     return waveform.clamp(-limit, limit)
@@ -34,16 +39,20 @@ def clipping(
 def gain(
     waveform: torch.Tensor, sample_rate: int, decibels: float, *, generator: torch.Generator
 ) -> torch.Tensor:
-    """Change the level.
+    """Change the level by a gain in dB.
 
     Args:
-        waveform: Shape (N, samples).
-        sample_rate: Not needed.
-        decibels: Added to the level.
-        generator: Not used.
+        waveform: Clips, shape (N, samples).
+        sample_rate: Sample rate in Hz; not used.
+        decibels: Gain in dB; negative values attenuate.
+        generator: Random generator; not used.
 
     Returns:
-        Shape (N, samples).
+        Scaled clips, shape (N, samples).
+
+    Example:
+        >>> gain(torch.tensor([[0.5, -0.1]]), 16000, -20, generator=torch.Generator())
+        tensor([[ 0.0500, -0.0100]])
     """
     return waveform * 10 ** (decibels / 20)
 
@@ -51,18 +60,24 @@ def gain(
 def pitch_shift(
     waveform: torch.Tensor, sample_rate: int, semitones: float, *, generator: torch.Generator
 ) -> torch.Tensor:
-    """Raise or lower the pitch of every clip, at random, and keep its length.
+    """Shift the pitch of every clip up or down at random; its length stays.
 
-    A phase vocoder changes the duration, a resampling changes it back.
+    A phase vocoder stretches the clip, then resampling restores its length and shifts the pitch.
 
     Args:
-        waveform: Shape (N, samples).
-        sample_rate: In Hz.
-        semitones: Size of the shift, not negative.
-        generator: Of the signs.
+        waveform: Clips, shape (N, samples).
+        sample_rate: Sample rate in Hz.
+        semitones: Size of the shift in semitones, not negative.
+        generator: Random generator of the directions.
 
     Returns:
-        Shape (N, samples).
+        Shifted clips, shape (N, samples).
+
+    Example:
+        >>> tone = torch.sin(2 * torch.pi * 440 * torch.arange(16000) / 16000)[None]
+        >>> shifted = pitch_shift(tone, 16000, 12, generator=torch.manual_seed(0))
+        >>> int(torch.fft.rfft(shifted).abs().argmax())  # one octave up
+        880
     """
 
     def shift(clips: torch.Tensor, sign: int) -> torch.Tensor:
@@ -75,16 +90,22 @@ def pitch_shift(
 def time_stretch(
     waveform: torch.Tensor, sample_rate: int, change: float, *, generator: torch.Generator
 ) -> torch.Tensor:
-    """Make every clip faster or slower, at random, at the same pitch.
+    """Speed every clip up or slow it down at random; its pitch stays.
 
     Args:
-        waveform: Shape (N, samples).
-        sample_rate: In Hz.
-        change: Speeds are 1 + change and 1 - change, in [0, 1).
-        generator: Of the signs.
+        waveform: Clips, shape (N, samples).
+        sample_rate: Sample rate in Hz.
+        change: Relative change of speed, in [0, 1): speeds are 1 + change and 1 - change.
+        generator: Random generator of the directions.
 
     Returns:
-        Shape (N, longer), as long as the slow clips; the fast ones end in zeros where both occur.
+        Stretched clips, shape (N, length of the longest). Shorter clips are padded with zeros at
+        the end.
+
+    Example:
+        >>> clip = torch.zeros(1, 16000)
+        >>> time_stretch(clip, 16000, 0.25, generator=torch.manual_seed(0)).shape  # faster
+        torch.Size([1, 12800])
     """
     return _by_sign(
         waveform, generator, lambda clips, sign: _vocode(clips, sample_rate, 1 + sign * change)
@@ -92,7 +113,7 @@ def time_stretch(
 
 
 def _vocode(waveform: torch.Tensor, sample_rate: int, rate: float) -> torch.Tensor:
-    """Play `rate` times as fast at the same pitch, shape (N, samples / rate)."""
+    """Change the speed by the factor `rate` with a phase vocoder, shape (N, samples / rate)."""
     n_fft = 2 ** round(math.log2(_N_FFT_SECONDS * sample_rate))
     window = torch.hann_window(n_fft).to(waveform)
     hop = n_fft // 4
@@ -105,7 +126,7 @@ def _vocode(waveform: torch.Tensor, sample_rate: int, rate: float) -> torch.Tens
 
 
 def _resample(waveform: torch.Tensor, length: int) -> torch.Tensor:
-    """Band-limited, to `length` samples: any ratio, where kernels need a simple one."""
+    """Resample to `length` samples in the frequency domain, which allows any ratio."""
     spectrum = torch.fft.rfft(waveform)
     bins = length // 2 + 1
     cut = torch.nn.functional.pad(spectrum[:, :bins], (0, max(0, bins - spectrum.shape[1])))
@@ -117,7 +138,7 @@ def _by_sign(
     generator: torch.Generator,
     change: Callable[[torch.Tensor, int], torch.Tensor],
 ) -> torch.Tensor:
-    """Change clips with a random sign each; shorter results get zeros at the end."""
+    """Apply `change` with a random sign per clip and pad shorter results with zeros."""
     is_up = torch.rand(len(waveform), generator=generator) < 0.5
     parts = {
         sign: change(waveform[rows], sign)

@@ -1,6 +1,7 @@
 """Filters: recording devices and rooms, band limits, reverberation.
 
-Waveforms have shape (N, samples). All filters act in the frequency domain and cause no delay.
+Conventions: waveforms have shape (N, samples). All filters are applied in the frequency domain and
+cause no delay.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,20 +19,25 @@ def impulse_response(
     generator: torch.Generator,
     sounds: Sequence[torch.Tensor],
 ) -> torch.Tensor:
-    """Replace a share of the clip by the clip as a device or a room would record it.
+    """Blend each clip with its convolution with the impulse response of a device or a room.
 
-    The response is shifted so that its peak causes no delay, and scaled so that the clip keeps its
-    energy. The difference to the clip is proportional to the share.
+    The response is shifted so that its peak causes no delay, and scaled so that the convolved clip
+    has the energy of the original. The difference to the original is proportional to the share.
 
     Args:
-        waveform: Shape (N, samples).
-        sample_rate: That of the responses too.
-        share: From 0, the clip, to 1, the recording.
-        generator: Of the choice of a response.
-        sounds: Responses, each of shape (samples,).
+        waveform: Clips, shape (N, samples).
+        sample_rate: Sample rate of clips and responses in Hz; not used.
+        share: Share of the convolved clip, from 0 (original only) to 1 (convolved only).
+        generator: Random generator of the choice of a response for each clip.
+        sounds: Impulse responses, each of shape (samples,).
 
     Returns:
-        Shape (N, samples).
+        Blended clips, shape (N, samples).
+
+    Example:
+        >>> clip, delay = torch.tensor([[0.5, -0.1, 0.3]]), torch.tensor([0.0, 0.0, 1.0])
+        >>> impulse_response(clip, 8000, 1.0, generator=torch.manual_seed(0), sounds=[delay])
+        tensor([[ 0.5000, -0.1000,  0.3000]])
     """
     recorded = torch.empty_like(waveform)
     chosen = torch.randint(len(sounds), (len(waveform),), generator=generator).tolist()
@@ -44,16 +50,22 @@ def impulse_response(
 def low_pass(
     waveform: torch.Tensor, sample_rate: int, cutoff_hz: float, *, generator: torch.Generator
 ) -> torch.Tensor:
-    """Remove high frequencies: a Butterworth response of order 8, without delay.
+    """Remove high frequencies with a Butterworth response of order 8, without delay.
 
     Args:
-        waveform: Shape (N, samples).
-        sample_rate: In Hz.
-        cutoff_hz: Where 3 dB are lost.
-        generator: Not used.
+        waveform: Clips, shape (N, samples).
+        sample_rate: Sample rate in Hz.
+        cutoff_hz: Cut-off frequency in Hz, where the attenuation is 3 dB.
+        generator: Random generator; not used.
 
     Returns:
-        Shape (N, samples).
+        Filtered clips, shape (N, samples).
+
+    Example:
+        >>> tone = torch.sin(2 * torch.pi * 4000 * torch.arange(16000) / 16000)[None]
+        >>> filtered = low_pass(tone, 16000, 4000, generator=torch.Generator())
+        >>> round(float(20 * torch.log10(filtered.norm() / tone.norm())))  # in dB
+        -3
     """
     return _filter(waveform, sample_rate, lambda f: _butterworth(f / cutoff_hz))
 
@@ -65,16 +77,21 @@ def band_limit(
     *,
     generator: torch.Generator,
 ) -> torch.Tensor:
-    """Keep a band of frequencies as a telephone does, with Butterworth edges of order 8.
+    """Keep one frequency band, as a telephone does, with Butterworth edges of order 8.
 
     Args:
-        waveform: Shape (N, samples).
-        sample_rate: In Hz.
-        band_hz: Lower and upper edge, where 3 dB are lost.
-        generator: Not used.
+        waveform: Clips, shape (N, samples).
+        sample_rate: Sample rate in Hz.
+        band_hz: Lower and upper edge in Hz, where the attenuation is 3 dB.
+        generator: Random generator; not used.
 
     Returns:
-        Shape (N, samples).
+        Filtered clips, shape (N, samples).
+
+    Example:
+        >>> clip = torch.ones(1, 8000)  # a constant lies below every band
+        >>> band_limit(clip, 8000, (300, 3400), generator=torch.Generator()).abs().mean() < 0.05
+        tensor(True)
     """
     low, high = band_hz
     return _filter(
@@ -91,23 +108,31 @@ def reverberation(
     *,
     generator: torch.Generator,
 ) -> torch.Tensor:
-    """Add the echoes of a made-up room: white noise that decays exponentially after 3 ms.
+    """Add the echoes of a synthetic room: white noise that starts after 3 ms and decays.
 
     Args:
-        waveform: Shape (N, samples).
-        sample_rate: In Hz.
-        room: Seconds in which echoes lose 60 dB, and energy of the direct sound over theirs in dB.
-        generator: Of the echoes.
+        waveform: Clips, shape (N, samples).
+        sample_rate: Sample rate in Hz.
+        room: Reverberation time in seconds, in which echoes decay by 60 dB, and the ratio of the
+            energies of direct sound and echoes in dB.
+        generator: Random generator of the echoes.
 
     Returns:
-        Shape (N, samples); what rings on after the end is cut.
+        Reverberant clips, shape (N, samples); echoes beyond the end are cut.
 
     Source:
-        Polack (1988): late reverberation as decaying Gaussian noise.
+        Polack (1988), late reverberation as decaying Gaussian noise.
+
+    Example:
+        >>> click = torch.zeros(1, 16000)
+        >>> click[0, 0] = 1
+        >>> echoes = reverberation(click, 16000, (0.4, 6), generator=torch.manual_seed(0)) - click
+        >>> round(float(-10 * torch.log10(echoes.square().sum())), 1)  # dB below the click
+        6.0
     """
     seconds, direct_db = room
     n_samples = min(waveform.shape[1], max(2, int(seconds * sample_rate)))
-    # drawn as long as the clip, so that all severities have the same room
+    # noise of the full clip length is drawn, so that all severities share one room
     noise = torch.randn(waveform.shape, generator=generator, dtype=waveform.dtype)[:, :n_samples]
     time = torch.arange(n_samples, dtype=waveform.dtype) / sample_rate
     echoes = noise * 10 ** (-3 * time / seconds) * (time >= _MEAN_FREE_DELAY)
@@ -125,7 +150,7 @@ def _record(waveform: torch.Tensor, response: torch.Tensor) -> torch.Tensor:
 
 
 def _convolve(waveform: torch.Tensor, response: torch.Tensor) -> torch.Tensor:
-    # torchaudio's fftconvolve takes ten times as long where the sum of lengths is a prime
+    # torchaudio's fftconvolve takes ten times as long if the sum of the lengths is a prime
     n_fft = _fast_length(waveform.shape[1] + response.shape[1])
     return torch.fft.irfft(torch.fft.rfft(waveform, n_fft) * torch.fft.rfft(response, n_fft), n_fft)
 
@@ -133,7 +158,8 @@ def _convolve(waveform: torch.Tensor, response: torch.Tensor) -> torch.Tensor:
 def _filter(
     waveform: torch.Tensor, sample_rate: int, response: Callable[[torch.Tensor], torch.Tensor]
 ) -> torch.Tensor:
-    n_fft = _fast_length(waveform.shape[1] + sample_rate // 10)  # a tail for the wrapped ringing
+    # the padding takes up the ringing, which would wrap around to the start of the clip
+    n_fft = _fast_length(waveform.shape[1] + sample_rate // 10)
     frequencies = torch.fft.rfftfreq(n_fft, 1 / sample_rate).to(waveform)
     spectrum = torch.fft.rfft(waveform, n_fft) * response(frequencies)
     return torch.fft.irfft(spectrum, n_fft)[:, : waveform.shape[1]]
@@ -144,6 +170,6 @@ def _butterworth(relative: torch.Tensor) -> torch.Tensor:
 
 
 def _fast_length(n: int) -> int:
-    """The next length that is a multiple of a large power of two, for fast transforms."""
+    """Round up to a multiple of a large power of two, for fast transforms."""
     unit = 2 ** max(0, n.bit_length() - 3)
     return -(-n // unit) * unit

@@ -1,7 +1,7 @@
 """Named corruptions with severities from 1 to 5.
 
-Every clip draws its own noise, room or sign of the pitch shift, the same at every severity: only
-the strength grows.
+Conventions: every clip draws its own noise, room or direction of the pitch shift. With the same
+seed these are the same at every severity; only the strength grows.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,19 +16,22 @@ from .effects import clipping, gain, pitch_shift, time_stretch
 from .filters import band_limit, impulse_response, low_pass, reverberation
 from .noise import recorded_noise, white_noise
 
+Level = float | tuple[float, float] | list[float]
+
 
 @dataclass(frozen=True)
 class Corruption:
-    """A corruption and how strong it is at every severity.
+    """Corruption with its strength at every severity.
 
     Attributes:
-        function: One of the functions above.
-        levels: Its strength at severity 1, 2 and so on. A list is a choice drawn for a call.
-        needs: What the recordings in `sounds` are that it needs, "noises" or "responses", or None.
+        function: Function of `noise`, `filters` or `effects` that corrupts clips.
+        levels: Strength at severity 1, 2 and so on. From a list, each call draws one value.
+        needs: Kind of recordings that the argument `sounds` of the function must hold, "noises"
+            or "responses", or None if there is no such argument.
     """
 
     function: Callable[..., torch.Tensor]
-    levels: tuple
+    levels: tuple[Level, ...]
     needs: str | None = None
 
 
@@ -54,7 +57,8 @@ def _steps(low: float, high: float, step: float) -> list[float]:
     return [low + i * step for i in range(round((high - low) / step) + 1)]
 
 
-# Shao (2025), DHAuDS, lib/constants.py. Its levels 1 and 2 overlap: 2 is not always the harder one.
+# Shao (2025), DHAuDS, lib/constants.py. The ranges of levels 1 and 2 overlap: level 2 is not
+# always the harder one.
 _DHAUDS_SNR = _steps(6, 7, 0.5), _steps(5, 7, 0.5)
 DHAUDS: dict[str, Corruption] = {
     "dhauds_white_noise": Corruption(white_noise, _DHAUDS_SNR),
@@ -79,22 +83,28 @@ def corrupt(
     seed: int,
     sounds: Sequence[torch.Tensor] = (),
 ) -> torch.Tensor:
-    """Corrupt clips.
+    """Corrupt clips with a named corruption at a severity.
 
     Args:
-        waveform: Shape (N, samples).
-        sample_rate: In Hz.
-        name: One of `ALL_CORRUPTIONS`.
-        severity: From 1; 5 is the worst, 2 with the presets of DHAuDS.
-        seed: Of everything random.
-        sounds: Noises or responses at the same rate, for those that need them.
+        waveform: Clips, shape (N, samples), full scale [-1, 1].
+        sample_rate: Sample rate in Hz.
+        name: Name of the corruption, one of `ALL_CORRUPTIONS`.
+        severity: Severity from 1 to 5, or from 1 to 2 for the presets of DHAuDS; the highest is
+            the strongest.
+        seed: Seed of the random draws.
+        sounds: Recordings of noise or impulse responses at the same sample rate, for corruptions
+            that need them. Default: none.
 
     Returns:
-        Shape (N, samples), but for `time_stretch`.
+        Corrupted clips, shape (N, samples); `time_stretch` changes the number of samples.
 
     Raises:
-        ValueError: If there is no such corruption or severity, a shape is wrong, or recordings are
-            needed and there are none.
+        ValueError: If the corruption or severity does not exist, the shape is wrong, or the
+            corruption needs sounds and none are given.
+
+    Example:
+        >>> corrupt(torch.tensor([[0.5, -1.0, 0.2]]), 16000, "clipping", 2, seed=0)
+        tensor([[ 0.3000, -0.3000,  0.2000]])
     """
     if name not in ALL_CORRUPTIONS:
         raise unknown_name("corruption", name, ALL_CORRUPTIONS)

@@ -1,4 +1,4 @@
-"""Spaces of embeddings: what they look like, their topology, and what can be told apart in them.
+"""Latent spaces: embeddings of layers, their projections, topology and separability.
 
 `projections` and `persistence` import their libraries late.
 """

@@ -1,10 +1,12 @@
-"""What the layers of a model make of samples."""
+"""Embeddings: outputs of the layers of a model."""
 
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 import torch
 from torch import nn
+
+from autrainer_ext.errors import unknown_name
 
 
 def embed(
@@ -14,29 +16,30 @@ def embed(
     *,
     max_values: int = 4096,
 ) -> dict[str, np.ndarray]:
-    """Outputs of several layers in one pass over the data.
+    """Compute the outputs of several layers in one pass over the data.
 
-    The model is used in evaluation mode without gradients and left in the mode it was in.
+    The model runs in evaluation mode without gradients; its mode is restored afterwards.
 
     Args:
-        model: The network.
+        model: Network.
         layers: Names of modules, as in `named_modules`.
-        batches: Features, each of shape (N, ...).
-        max_values: Longest embedding, at least 1. Maps (N, C, ...) are flattened where they fit,
-            else halved by averages along their longest axes after C until they do.
+        batches: Batches of features, each of shape (N, ...).
+        max_values: Largest length of an embedding, at least 1. Default: 4096. Outputs of shape
+            (N, C, ...) are flattened. If they are too long, their longest axis after C is halved by
+            averaging neighbours until they fit.
 
     Returns:
-        Embeddings of every layer, float32, shape (samples, values).
+        Embeddings by layer, float32, shape (samples, values).
 
     Raises:
-        ValueError: If the model has no such layer, or a layer was not used, gives no tensor, or
-            has more than `max_values` channels.
+        ValueError: If a layer does not exist, is not used, does not return a tensor with one row
+            per sample, or has more than `max_values` channels.
     """
     modules = dict(model.named_modules())
     for layer in layers:
         if layer not in modules or not layer:
-            outer = ", ".join(name for name in modules if name and name.count(".") < 2)
-            raise ValueError(f"The model has no layer '{layer}', but {outer}.")
+            outer = [name for name in modules if name and name.count(".") < 2]
+            raise unknown_name("layer", layer, outer)
     seen: dict[str, torch.Tensor] = {}
     hooks = [
         modules[layer].register_forward_hook(
@@ -54,7 +57,7 @@ def embed(
                 model(features)
                 for layer in layers:
                     if not isinstance(seen.get(layer), torch.Tensor):
-                        raise ValueError(f"Layer '{layer}' gave no tensor.")
+                        raise ValueError(f"Layer '{layer}' is not used or returns no tensor.")
                     parts[layer].append(_vectors(seen[layer], layer, max_values).cpu().numpy())
     finally:
         model.train(was_training)
@@ -64,15 +67,21 @@ def embed(
 
 
 def subsample(n_samples: int, n_kept: int, seed: int) -> np.ndarray:
-    """Positions of a random part of the samples.
+    """Draw a random part of the samples.
 
     Args:
         n_samples: Number of samples.
-        n_kept: How many to keep at most.
+        n_kept: Largest number of samples to keep.
         seed: Seed of the draw.
 
     Returns:
-        Ascending positions, all of them where there are no more.
+        Positions of the kept samples in ascending order; all if there are at most `n_kept`.
+
+    Example:
+        >>> subsample(3, 5, seed=0)
+        array([0, 1, 2])
+        >>> len(subsample(1000, 5, seed=0))
+        5
     """
     if n_samples <= n_kept:
         return np.arange(n_samples)
@@ -80,9 +89,11 @@ def subsample(n_samples: int, n_kept: int, seed: int) -> np.ndarray:
 
 
 def _vectors(output: torch.Tensor, layer: str, max_values: int) -> torch.Tensor:
-    """Flattened output, shape (N, values), float32."""
+    """Flatten an output to at most `max_values` values per sample, shape (N, values), float32."""
     if output.ndim < 2:
-        raise ValueError(f"Layer '{layer}' gave shape {tuple(output.shape)}, not one per sample.")
+        raise ValueError(
+            f"Layer '{layer}' returns shape {tuple(output.shape)}, expected one row per sample."
+        )
     while output[0].numel() > max_values:
         longest = max(range(2, output.ndim), key=lambda axis: output.shape[axis], default=None)
         if longest is None or output.shape[longest] == 1:
@@ -96,18 +107,23 @@ def _vectors(output: torch.Tensor, layer: str, max_values: int) -> torch.Tensor:
 
 
 def outer_layers(model: nn.Module) -> list[str]:
-    """Layers worth a look, in the order of registration.
+    """Names of the outer layers of a model, in order of registration.
 
-    The children of the model; in place of an `nn.Sequential` of composite modules, such as
-    stages of blocks, its children.
+    These are the children of the model. A child that is an `nn.Sequential` of composite modules,
+    such as stages of blocks, is replaced by its own children.
 
     Args:
-        model: The network.
+        model: Network.
 
     Returns:
-        Names of modules.
+        Names of modules, as in `named_modules`.
+
+    Example:
+        >>> stages = [nn.Sequential(nn.Linear(2, 2)) for _ in range(2)]
+        >>> outer_layers(nn.Sequential(nn.Sequential(*stages), nn.Linear(2, 3)))
+        ['0.0', '0.1', '1']
     """
-    names = []
+    names: list[str] = []
     for name, child in model.named_children():
         inner = dict(child.named_children())
         has_stages = isinstance(child, nn.Sequential) and all(

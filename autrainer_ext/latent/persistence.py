@@ -1,9 +1,9 @@
-"""Persistent homology of embeddings: clusters and loops, and over which scales they last.
+"""Persistent homology of embeddings: clusters and loops with the scales over which they exist.
 
-Around every sample a ball grows. Clusters (dimension 0) die where balls meet; loops (dimension 1)
-are born where a ring of balls closes and die where it fills up. A diagram is the set of their
-births and deaths. Distances are relative to the median distance of two samples, so that diagrams
-of different layers and runs can be compared.
+A ball grows around every sample. A cluster (dimension 0) dies when its balls touch those of another
+cluster. A loop (dimension 1) is born when a ring of balls closes and dies when the ring is filled.
+A persistence diagram holds births and deaths as radii. Radii are divided by the median distance
+between two samples, so that diagrams of different layers and runs can be compared.
 
 Source:
     Edelsbrunner and Harer (2010), Computational topology, chapters VII and VIII; Tralie et al.
@@ -17,16 +17,15 @@ import numpy as np
 
 @dataclass(frozen=True)
 class DiagramSummary:
-    """What a diagram says in numbers; all zero for an empty one.
+    """Summary of a persistence diagram; all zero for an empty diagram.
 
     Attributes:
-        n_features: Number of clusters or loops; in dimension 0 one less than samples, since the
-            last cluster never dies.
+        n_features: Number of clusters or loops. The last cluster never dies and is not counted.
         total: Sum of the lifetimes.
         longest: Longest lifetime.
-        entropy: Entropy of the shares of the lifetimes in bits, at most log2 of their number: low
-            where a few features outlast the others.
-        n_lasting: Number of lifetimes above twice the 95th percentile: features that stand out.
+        entropy: Persistent entropy, the entropy of the lifetimes as shares of their sum, in bits;
+            at most log2 of their number. It is low if a few features outlast the others.
+        n_lasting: Number of lifetimes above twice their 95th percentile.
     """
 
     n_features: int
@@ -37,21 +36,27 @@ class DiagramSummary:
 
 
 def persistence_diagrams(embeddings: np.ndarray, *, max_dimension: int = 1) -> list[np.ndarray]:
-    """Persistence diagrams of the Vietoris-Rips filtration.
+    """Compute the persistence diagrams of the Vietoris-Rips filtration.
 
-    Time and memory grow fast with the number of samples: 500 take a second, 2,000 minutes.
+    Time and memory grow fast with the number of samples: 500 samples take a second, 2,000 take
+    minutes.
 
     Args:
-        embeddings: Shape (N, D), at least 2 samples, finite.
-        max_dimension: 0 for clusters, 1 for loops too.
+        embeddings: Embeddings, shape (N, D), N at least 2, finite.
+        max_dimension: Largest dimension: 0 for clusters only, 1 (default) for clusters and loops.
 
     Returns:
-        For every dimension births and deaths relative to the median distance of two different
-        samples, shape (features, 2); the cluster that never dies is left out. Where all
-        samples are equal every lifetime is zero.
+        Births and deaths per dimension, each of shape (features, 2), relative to the median
+        distance between two samples. The cluster that never dies is left out. If all samples are
+        equal, all lifetimes are zero.
 
     Raises:
-        ValueError: If the embeddings are unfit.
+        ValueError: If the shape is wrong or a value is not finite.
+
+    Example:
+        >>> clusters, loops = persistence_diagrams(np.array([[0, 0], [0, 1], [1, 1], [1, 0]]))
+        >>> loops.round(2).tolist()  # born at the side of the square, filled at its diagonal
+        [[1.0, 1.41]]
     """
     from ripser import ripser
     from scipy.spatial.distance import pdist, squareform
@@ -62,15 +67,23 @@ def persistence_diagrams(embeddings: np.ndarray, *, max_dimension: int = 1) -> l
         )
     distances = pdist(embeddings.astype(float))
     scale = np.median(distances) or distances.max() or 1.0
-    found = ripser(squareform(distances / scale), maxdim=max_dimension, distance_matrix=True)
-    return [diagram[np.isfinite(diagram[:, 1])] for diagram in found["dgms"]]
+    result = ripser(squareform(distances / scale), maxdim=max_dimension, distance_matrix=True)
+    return [diagram[np.isfinite(diagram[:, 1])] for diagram in result["dgms"]]
 
 
 def summarise_diagram(diagram: np.ndarray) -> DiagramSummary:
-    """Number, lengths and distribution of the lifetimes of a diagram.
+    """Summarise the lifetimes of a persistence diagram.
 
     Args:
         diagram: Births and deaths, shape (features, 2).
+
+    Returns:
+        Number, sum, maximum and entropy of the lifetimes.
+
+    Example:
+        >>> summary = summarise_diagram(np.array([[0.0, 1.0], [1.0, 3.0], [0.0, 1.0]]))
+        >>> float(summary.entropy)  # of the shares 1/4, 1/2, 1/4
+        1.5
     """
     lifetimes = diagram[:, 1] - diagram[:, 0]
     total = lifetimes.sum()
@@ -87,37 +100,43 @@ def summarise_diagram(diagram: np.ndarray) -> DiagramSummary:
 
 
 def diagram_distances(first: np.ndarray, second: np.ndarray) -> tuple[float, float]:
-    """How different two diagrams are.
+    """Bottleneck and Wasserstein distance between two persistence diagrams.
 
-    Features are matched with each other or with the diagonal, where lifetimes are zero.
+    Every feature is matched with a feature of the other diagram or with the diagonal, where
+    lifetimes are zero. The bottleneck distance is the smallest possible maximum over the matched
+    pairs of the difference in births or deaths, whichever is larger. The Wasserstein distance (of
+    order 1) is the smallest possible sum of their Euclidean distances.
 
     Args:
-        first: Births and deaths, shape (features, 2).
-        second: The same for the other diagram.
+        first: Births and deaths of the first diagram, shape (features, 2).
+        second: Births and deaths of the second diagram, shape (features, 2).
 
     Returns:
-        The bottleneck distance, the largest difference in births or deaths that the best matching
-        leaves, and the Wasserstein distance of order 1 with Euclidean distances, the sum of what it
-        leaves.
+        Bottleneck distance and Wasserstein distance.
 
     Source:
         Edelsbrunner and Harer (2010), section VIII.2.
+
+    Example:
+        >>> diagram_distances(np.array([[0.0, 4.0]]), np.array([[0.0, 5.0]]))
+        (1.0, 1.0)
     """
     import warnings
 
     from persim import wasserstein
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # persim warns of empty diagrams
+        warnings.simplefilter("ignore", UserWarning)  # persim warns about empty diagrams
         return _bottleneck(first, second), float(wasserstein(first, second))
 
 
 def _bottleneck(first: np.ndarray, second: np.ndarray) -> float:
-    """Least distance within which all features find a partner, by bisection over the distances.
+    """Bottleneck distance by bisection over the possible distances.
 
-    Within a distance, only features further from the diagonal need another one. Where those of
-    either diagram can be matched, those of both can at once (Mendelsohn and Dulmage, 1958). That
-    of persim takes minutes for some diagrams of a few hundred features.
+    At a given distance, only features further from the diagonal need a partner. If a matching
+    covers these features of the first diagram and another one those of the second, a single
+    matching covers both (Mendelsohn and Dulmage, 1958). The implementation of persim takes minutes
+    for some diagrams of a few hundred features.
     """
     distances = np.abs(first[:, None] - second).max(axis=2)
     halves = [(diagram[:, 1] - diagram[:, 0]) / 2 for diagram in (first, second)]
@@ -127,13 +146,14 @@ def _bottleneck(first: np.ndarray, second: np.ndarray) -> float:
         middle = (low + high) // 2
         limit = candidates[middle]
         near = distances <= limit
-        fits = _all_find_a_partner(near[halves[0] > limit])
-        fits = fits and _all_find_a_partner(near.T[halves[1] > limit])
+        fits = _matches_all_rows(near[halves[0] > limit])
+        fits = fits and _matches_all_rows(near.T[halves[1] > limit])
         low, high = (low, middle) if fits else (middle + 1, high)
     return float(candidates[low])
 
 
-def _all_find_a_partner(within: np.ndarray) -> bool:
+def _matches_all_rows(within: np.ndarray) -> bool:
+    """Whether every row can be matched with a column of its own where `within` is True."""
     from scipy.sparse import csr_array
     from scipy.sparse.csgraph import maximum_bipartite_matching
 

@@ -1,4 +1,4 @@
-"""Maps of embeddings in the plane."""
+"""Projections of embeddings to the plane: t-SNE, Isomap and UMAP."""
 
 import numpy as np
 
@@ -16,26 +16,25 @@ def project(
     perplexity: float = 30.0,
     landmarks: int = 2000,
 ) -> np.ndarray:
-    """Place samples in the plane so that neighbours stay neighbours.
+    """Project embeddings to the plane so that neighbours stay neighbours.
 
-    Coordinates are of arbitrary scale and orientation; distances between clusters mean little.
-    Embeddings of more than 50 dimensions are first reduced to their 50 principal components.
+    The scale and orientation of the coordinates are arbitrary, and distances between clusters mean
+    little. Embeddings of more than 50 dimensions are first reduced to 50 principal components.
 
     Args:
-        embeddings: Shape (N, D), at least 4 samples, finite.
-        method: "tsne"; "isomap", fitted on a random part of the samples, since its cost grows
-            with their square; or "umap", if umap-learn is installed.
-        seed: Seed of whatever is random.
-        perplexity: Size of the neighbourhoods of t-SNE, at most (N - 1) / 3.
-        landmarks: Largest number of samples that Isomap is fitted on; the others are placed
-            by their nearest landmarks.
+        embeddings: Embeddings, shape (N, D), N at least 4, finite.
+        method: "tsne", "isomap", or "umap" if umap-learn is installed.
+        seed: Seed of the random draws. Default: 0.
+        perplexity: Effective number of neighbours in t-SNE, limited to (N - 1) / 3. Default: 30.
+        landmarks: Largest number of samples to fit Isomap on, since its cost grows with their
+            square. The other samples are placed by their nearest landmarks. Default: 2000.
 
     Returns:
         Coordinates, shape (N, 2).
 
     Raises:
-        ValueError: If the embeddings are unfit or there is no such method.
-        ModuleNotFoundError: If umap-learn is needed and missing.
+        ValueError: If the method does not exist, the shape is wrong or a value is not finite.
+        ModuleNotFoundError: If the method is "umap" and umap-learn is not installed.
 
     Source:
         van der Maaten and Hinton (2008), Visualizing data using t-SNE; Tenenbaum et al. (2000), A
@@ -62,7 +61,9 @@ def project(
     try:
         from umap import UMAP
     except ModuleNotFoundError as error:
-        raise ModuleNotFoundError("UMAP needs umap-learn: pip install umap-learn.") from error
+        raise ModuleNotFoundError(
+            "Projection 'umap' needs umap-learn: pip install umap-learn."
+        ) from error
     neighbours = min(_NEIGHBOURS, len(points) - 1)
     return np.asarray(
         UMAP(n_neighbors=neighbours, n_jobs=1, random_state=seed).fit_transform(points)

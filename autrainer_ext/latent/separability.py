@@ -1,7 +1,8 @@
-"""What can be told apart in a space of embeddings.
+"""Separability of labels in a space of embeddings.
 
-Every function returns one value per sample: the mean is the score, and its interval that of a
-mean. Distances are Euclidean ones of the embeddings as they are, in single precision.
+Conventions: every function returns one value per sample. The score is the mean of these values, and
+its interval is that of a mean. Distances are Euclidean, without standardisation, in single
+precision.
 """
 
 from collections.abc import Iterator
@@ -12,21 +13,25 @@ _ROWS = 1024
 
 
 def silhouette(embeddings: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """How much closer samples are to their own label than to the nearest other one.
+    """Silhouette of every sample.
 
-    s = (b - a) / max(a, b), with the mean Euclidean distances a to the other samples of the same
-    label and b to those of the nearest other label.
+    s = (b - a) / max(a, b), where a is the mean distance to the other samples of the same label and
+    b is the mean distance to the samples of the nearest other label.
 
     Args:
-        embeddings: Shape (N, D).
+        embeddings: Embeddings, shape (N, D).
         labels: Label of every sample, shape (N,).
 
     Returns:
-        Values in [-1, 1], shape (N,); 0 for the only sample of a label, all nan for fewer than
-        two labels or as many as samples.
+        Values in [-1, 1], shape (N,); 0 for the only sample of a label. All nan if there are fewer
+        than two labels or as many labels as samples.
 
     Source:
         Rousseeuw (1987), Silhouettes. doi:10.1016/0377-0427(87)90125-7
+
+    Example:
+        >>> silhouette(np.array([[0.0], [1.0], [9.0], [10.0]]), np.array([0, 0, 1, 1])).round(2)
+        array([0.89, 0.88, 0.88, 0.89])
     """
     names, codes = np.unique(labels, return_inverse=True)
     if not 2 <= len(names) < len(codes):
@@ -55,22 +60,27 @@ def probe(
     n_folds: int = 5,
     seed: int = 0,
 ) -> np.ndarray:
-    """Whether a linear classifier that never saw a sample reads its label off the embedding.
+    """Correctness of a cross-validated linear probe for every sample.
 
-    Cross-validated logistic regression on standardised embeddings, all labels of equal weight.
-    Chance is one over the number of labels where these have equally many samples.
+    The probe is a logistic regression on standardised embeddings with equal weight for all labels.
+    If labels are equally frequent, the score of chance is one over their number.
 
     Args:
-        embeddings: Shape (N, D).
+        embeddings: Embeddings, shape (N, D).
         labels: Label of every sample, shape (N,).
-        groups: Group of every sample, shape (N,): samples of a group are never in different
-            folds. Default: every sample is alone.
-        n_folds: Number of folds, at least 2.
-        seed: Seed of the folds.
+        groups: Group of every sample, shape (N,); a group is never split between folds. Default:
+            every sample is its own group.
+        n_folds: Number of folds, at least 2. Default: 5.
+        seed: Seed of the folds. Default: 0.
 
     Returns:
-        1 where the label was found and 0 where not, shape (N,). All nan for a single label, or
-        for fewer groups of the rarest label than folds.
+        1 for correct and 0 for wrong predictions, shape (N,). All nan if there is a single label
+        or the rarest label has fewer groups than there are folds.
+
+    Example:
+        >>> labels = np.arange(20) % 2
+        >>> float(probe(labels[:, None] + np.linspace(0, 0.1, 20)[:, None], labels).mean())
+        1.0
     """
     import warnings
 
@@ -93,7 +103,7 @@ def probe(
             StandardScaler(), LogisticRegression(max_iter=200, class_weight="balanced")
         )
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # near the optimum is enough
+            warnings.simplefilter("ignore", ConvergenceWarning)  # close to the optimum is enough
             classifier.fit(embeddings[train], labels[train])
         found[test] = classifier.predict(embeddings[test]) == labels[test]
     return found
@@ -105,19 +115,24 @@ def nearest_on_other_devices(
     devices: np.ndarray,
     groups: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Whether the nearest recording on another device is of the same class.
+    """Whether the nearest recording on another device has the same class.
 
-    By Euclidean distance. Chance is the share of the class among the recordings on other devices.
+    The score of chance is the share of the class among the recordings on other devices.
 
     Args:
-        embeddings: Shape (N, D).
-        labels: Class of every sample, shape (N,).
-        devices: Device of every sample, shape (N,).
-        groups: Group of every sample, shape (N,): parallel recordings of the sample itself are
-            left out, which would be too easy to find. Default: none are.
+        embeddings: Embeddings, shape (N, D).
+        labels: Class of every recording, shape (N,).
+        devices: Device of every recording, shape (N,).
+        groups: Group of parallel recordings of every recording, shape (N,). Recordings of the same
+            group are excluded, since they are too easy to find. Default: none are excluded.
 
     Returns:
-        1 where it is and 0 where not, shape (N,); nan where there is no other recording.
+        1 for the same and 0 for another class, shape (N,); nan without a recording to compare.
+
+    Example:
+        >>> z, classes = np.array([[0.0], [0.1], [5.0]]), np.array(["bus", "bus", "park"])
+        >>> nearest_on_other_devices(z, classes, np.array(["a", "b", "b"]))
+        array([1., 1., 0.])
     """
     labels, devices = (np.unique(x, return_inverse=True)[1] for x in (labels, devices))
     groups = None if groups is None else np.unique(groups, return_inverse=True)[1]
@@ -133,7 +148,7 @@ def nearest_on_other_devices(
 
 
 def _squared_distances(embeddings: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
-    """Squared distances to all samples, some rows at a time, in single precision."""
+    """Squared distances to all samples, in blocks of rows, in single precision."""
     points = np.asarray(embeddings, dtype=np.float64)
     points = (points - points.mean(axis=0)).astype(np.float32)
     norms = np.einsum("nd,nd->n", points, points)

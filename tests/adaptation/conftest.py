@@ -1,4 +1,4 @@
-"""A small network that has learnt to tell stripes from noise, without importing the host."""
+"""A small trained network and all adaptation methods, without importing the host."""
 
 import copy
 
@@ -7,11 +7,32 @@ import pytest
 import torch
 from torch import nn
 
+from autrainer_ext.adaptation.guard import CollapseGuard
+from autrainer_ext.adaptation.lame import LAME
+from autrainer_ext.adaptation.methods import EATA, SHOT, BatchNormStatistics, Source, Tent
+from autrainer_ext.adaptation.ntta import NTTA
+from autrainer_ext.adaptation.sar import SAR
+
+METHODS = {
+    "source": Source,
+    "batch_norm": BatchNormStatistics,
+    "tent": lambda m: Tent(m, learning_rate=0.01),
+    "shot_im": lambda m: SHOT(m, learning_rate=0.01),
+    "eata": lambda m: EATA(m, learning_rate=0.01),
+    "sar": lambda m: SAR(m, learning_rate=0.01),
+    "lame": LAME,
+    "ntta": lambda m: NTTA(m, learning_rate=0.01, guard=CollapseGuard(narrow=0)),
+    "ntta of everything": lambda m: NTTA(
+        m, entropy=0.5, generalised_entropy=0.5, diversity=0.5, consistency=0.5, parameters="all",
+        optimizer="sgd", guard=False
+    ),
+}  # fmt: skip
+LEARNERS = [name for name in METHODS if name not in ("source", "batch_norm", "lame")]
 N_CLASSES = 3
 
 
 class Stripes(nn.Module):
-    """Whether there are stripes, and along which axis; `norm` makes its two norm layers."""
+    """Classifier of noise, stripes over time and stripes over frequency, with two norm layers."""
 
     def __init__(self, norm=nn.BatchNorm2d):
         super().__init__()

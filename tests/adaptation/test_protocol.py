@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from autrainer_ext.adaptation.methods import BatchNormStatistics, Source, Tent, information
+from autrainer_ext.adaptation.losses import information
+from autrainer_ext.adaptation.methods import BatchNormStatistics, Source, Tent
 from autrainer_ext.adaptation.ntta import NTTA
 from autrainer_ext.adaptation.protocol import Protocol, adapt, predict, settle
 from autrainer_ext.adaptation.streams import stream_order
@@ -173,12 +174,12 @@ def test_settling_leaves_alone_what_it_must(model, data):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"mode": "live"}, "mode must be one of online, offline, episodic, got 'live'"),
-        ({"order": "sorted"}, "order must be one of"),
-        ({"predict": "never"}, "predict must be one of"),
-        ({"keep": "best"}, "keep must be one of last, information, got 'best'"),
+        ({"mode": "live"}, "Unknown mode 'live'. .*Choose from: online, offline, episodic"),
+        ({"order": "sorted"}, "Unknown order 'sorted'. "),
+        ({"predict": "never"}, "Unknown predict 'never'. "),
+        ({"keep": "best"}, "Unknown keep 'best'. .*Choose from: last, information"),
         ({"batch_size": 0}, "batch_size must be positive, got 0"),
-        ({"passes": 2}, "2 passes need the offline mode, got 'online'"),
+        ({"passes": 2}, "2 passes need the mode 'offline', got 'online'"),
     ],
 )
 def test_wrong_protocols_are_rejected(settings, message):
@@ -193,5 +194,5 @@ def test_names_tell_what_is_open():
 
 
 def test_no_sample_is_an_error(model):
-    with pytest.raises(ValueError, match="no sample"):
+    with pytest.raises(ValueError, match="features holds no sample"):
         adapt(Source(model), torch.zeros(0, 1, 16, 12), Protocol())

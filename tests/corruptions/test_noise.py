@@ -1,10 +1,19 @@
 import math
 
+import numpy as np
 import pytest
+import scipy.signal
 import soundfile
 import torch
 
-from autrainer_ext.corruptions.noise import contaminate, draw_white_noise
+from autrainer_ext.corruptions.noise import (
+    contaminate,
+    draw_white_noise,
+    recorded_noise,
+    white_noise,
+)
+
+from .conftest import RATE, clips, generator, snr_db
 
 
 def rms(x):
@@ -63,3 +72,39 @@ def test_real_clip_keeps_its_peak(shared):
     clip, noise = torch.from_numpy(clip)[None], torch.from_numpy(noise).reshape(1, -1)
     mixed = contaminate(clip, noise)
     assert float(mixed.abs().max()) == pytest.approx(float(clip.abs().max()))
+
+
+@pytest.mark.parametrize("snr", [-5, 0, 10])
+@pytest.mark.parametrize("uniform", [False, True])
+def test_white_noise_has_the_ratio_it_says(snr, uniform):
+    clean = clips() * torch.tensor([[1.0], [0.1], [0.01]])
+    noisy = white_noise(clean, RATE, snr, generator=generator(), uniform=uniform)
+    assert snr_db(clean, noisy).tolist() == pytest.approx([snr] * 3, abs=1e-3)
+    noise = (noisy - clean).numpy()
+    flat = scipy.signal.welch(noise, nperseg=256)[1][:, 2:-2]
+    assert (flat.std(1) / flat.mean(1) < 0.2).all()
+    kurtosis = (noise**4).mean() / (noise**2).mean() ** 2
+    if uniform:
+        peak = np.abs(noise).max(1) / np.sqrt((noise**2).mean(1))
+        assert peak.tolist() == pytest.approx([3**0.5] * 3, abs=0.05)
+    else:
+        assert kurtosis > 2.5
+
+
+@pytest.mark.parametrize("length", [700, 20000])
+def test_recorded_noise_is_a_stretch_of_the_recording(length):
+    sound = torch.arange(1, length + 1, dtype=torch.float32)
+    clean = clips(2, 8000)
+    noisy = recorded_noise(clean, RATE, 3, generator=generator(), sounds=[sound])
+    assert snr_db(clean, noisy).tolist() == pytest.approx([3, 3], abs=1e-3)
+    for added in (noisy - clean).double():
+        steps = added.diff()
+        jumps = (steps < 0).sum()  # where the recording starts anew
+        assert jumps in (8000 // length, 8000 // length + 1)
+        assert steps[steps > 0].std() < 0.01 * steps[steps > 0].mean()
+
+
+def test_silent_recording_adds_nothing():
+    clean = clips()
+    noisy = recorded_noise(clean, RATE, 3, generator=generator(), sounds=[torch.zeros(99)])
+    assert torch.equal(noisy, clean)

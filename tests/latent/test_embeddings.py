@@ -48,7 +48,7 @@ def test_model_is_left_as_it_was(net):
     assert net.training
     assert not net.norm._forward_hooks
     assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
-    with pytest.raises(ValueError, match="Layer 'unused' gave no tensor"):
+    with pytest.raises(ValueError, match="Layer 'unused' is not used or returns no tensor"):
         embed(net, ["unused"], batches())
     assert not net.unused._forward_hooks
     assert net.training
@@ -68,7 +68,9 @@ def test_large_maps_are_averaged_over_neighbours_until_they_fit(net):
 
 def test_unknown_layer_is_named_with_those_there_are(net):
     for name in ("conv", ""):
-        with pytest.raises(ValueError, match=f"no layer '{name}', but convolution, norm, dropout"):
+        with pytest.raises(
+            ValueError, match=f"Unknown layer '{name}'. .*Choose from: convolution, norm, dropout"
+        ):
             embed(net, [name], batches())
 
 

@@ -55,7 +55,7 @@ def test_few_and_equal_samples_can_be_drawn(method, n):
 @pytest.mark.parametrize(
     ("z", "method", "message"),
     [
-        (np.zeros((5, 2)), "pca", "one of tsne, isomap, umap, got 'pca'"),
+        (np.zeros((5, 2)), "pca", "Unknown projection 'pca'. Choose from: tsne, isomap, umap"),
         (np.zeros((3, 2)), "tsne", r"at least 4, D\), got \(3, 2\)"),
         (np.full((5, 2), np.nan), "tsne", "must be finite"),
     ],

@@ -1,4 +1,4 @@
-"""Plugin `Adaptation`: what test-time adaptation gains on corrupted recordings."""
+"""Plugin `Adaptation`: gains of test-time adaptation on corrupted test recordings."""
 
 from .plugin import Adaptation
 

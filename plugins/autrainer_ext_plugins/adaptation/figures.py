@@ -1,25 +1,27 @@
-"""Figures of the plugin `Adaptation`: heat maps of gains, trajectories in the triangle."""
+"""Figures of the plugin `Adaptation`: heat maps of gains, trajectories in the entropy triangle."""
 
 from pathlib import Path
 
 import pandas as pd
+from matplotlib import pyplot as plt
+from matplotlib.colors import Normalize
+from matplotlib.ticker import MaxNLocator
 
+from autrainer_ext.information import TrianglePoint
+from autrainer_ext.plotting import draw_gains
+from autrainer_ext.plotting.triangle import COLOR_MAP, draw_trajectory, draw_triangle
 from autrainer_ext_plugins.writing import save_figure
 
 _COLUMNS = 3
 
 
 def write_gains(table: pd.DataFrame, folder: Path) -> None:
-    """Write a figure for every protocol and order, with a heat map for every method.
+    """Write one figure per protocol and order, with one heat map per method.
 
     Args:
-        table: `results.csv`; gains are averaged over runs and seeds.
-        folder: Folder of the figures `gain_PROTOCOL_ORDER`.
+        table: Table of `results.csv`; gains are averaged over runs and seeds.
+        folder: Folder to write the figures `gain_PROTOCOL_ORDER` to.
     """
-    from matplotlib import pyplot as plt
-
-    from autrainer_ext.plotting import draw_gains
-
     for (protocol, order), part in table.groupby(["protocol", "order"], sort=False):
         methods = [method for method in part["method"].unique() if method != "source"]
         if not methods:
@@ -55,19 +57,13 @@ def write_gains(table: pd.DataFrame, folder: Path) -> None:
 
 
 def write_trajectories(traces: pd.DataFrame, folder: Path) -> None:
-    """Write a figure for every protocol and order, with a triangle for every method.
+    """Write one figure per protocol and order, with one entropy triangle per method.
 
     Args:
-        traces: `trajectories.csv`; drawn are the first run and seed at the highest severity.
-        folder: Folder of the figures `trajectories_PROTOCOL_ORDER`.
+        traces: Table of `trajectories.csv`; only the first run and seed at the highest severity
+            are drawn.
+        folder: Folder to write the figures `trajectories_PROTOCOL_ORDER` to.
     """
-    from matplotlib import pyplot as plt
-    from matplotlib.colors import Normalize
-    from matplotlib.ticker import MaxNLocator
-
-    from autrainer_ext.information import TrianglePoint
-    from autrainer_ext.plotting.triangle import COLOR_MAP, draw_trajectory, draw_triangle
-
     for (protocol, order), part in traces.groupby(["protocol", "order"], sort=False):
         part = part[(part["run"] == part["run"].iloc[0]) & (part["seed"] == part["seed"].iloc[0])]
         part = part[part["severity"] == part["severity"].max()]
@@ -98,7 +94,7 @@ def write_trajectories(traces: pd.DataFrame, folder: Path) -> None:
                     path[name].to_numpy(dtype=float)
                     for name in ("divergence", "mutual_information")
                 )
-                # the third share from the others: those of a file are rounded
+                # numbers in a file are rounded: the third coordinate makes the sum exactly one
                 point = TrianglePoint(divergence, shared, 1 - divergence - shared)
                 draw_trajectory(panel, {"pred": point}, path["step"].to_numpy(), norm)
         for panel in axes.flat[len(methods) :]:

@@ -1,11 +1,19 @@
-"""Command `adapt`: a model directory for the place its unlabelled audio comes from."""
+"""Command `adapt`: adapt a trained model to unlabelled audio and save it as a model directory."""
 
 import shutil
 import sys
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from autrainer.core.scripts import AbstractScript, CommandLineError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from autrainer_ext.adaptation import AdaptationMethod
+    from autrainer_ext.serving.features import Features
 
 _DESCRIPTIONS = (
     "model.yaml",
@@ -15,7 +23,8 @@ _DESCRIPTIONS = (
     "preprocess_file_handler.yaml",
     "preprocess_pipeline.yaml",
 )
-_CHANGING = ("ntta", "tent", "shot_im", "eata", "sar", "batch_norm")
+_METHODS = ("ntta", "tent", "shot_im", "eata", "sar", "batch_norm")  # those that change the model
+_EVENTS = ("adapted", "held", "reset", "skipped")
 
 
 @dataclass
@@ -39,15 +48,15 @@ class AdaptArgs:
 
 
 class AdaptScript(AbstractScript):
-    """Adapt a saved model to a folder of audio without labels."""
+    """Adapt a trained model to a folder of unlabelled audio."""
 
     def __init__(self) -> None:
         super().__init__(
             "adapt",
-            "Adapt a trained model to a folder of audio without labels.",
-            "Makes a model directory that inference serves as the original one, with the steps "
-            "in\nadaptation.csv and files that cannot be used in errors.csv.\n"
-            "Exit code: 0 all files were used, 1 nothing could be done, 3 some were used.",
+            "Adapt a trained model to a folder of unlabelled audio.",
+            "Writes a model directory that can be used like the original one, with the adaptation\n"
+            "steps in adaptation.csv and unusable files in errors.csv.\n"
+            "Exit code: 0 all files were used, 1 nothing could be done, 3 some files were used.",
             "Example: autrainer-ext adapt results/default/training/RUN recordings adapted",
             dataclass=AdaptArgs,
         )
@@ -56,124 +65,181 @@ class AdaptScript(AbstractScript):
         """Add the arguments of the command."""
         add = self.parser.add_argument
         add("model", help="Run or model directory.")
-        add("input", help="Folder of audio as it is to be predicted later.")
-        add("output", help="Model directory to make.")
+        add("input", help="Folder of audio from the place where the model will be used.")
+        add("output", help="Model directory to write.")
+        add("--method", choices=_METHODS, default="ntta", help="Adaptation method. Default: ntta.")
         add(
-            "--method",
-            choices=_CHANGING,
-            default="ntta",
-            help="Defaults to ntta.",
+            "-c",
+            "--checkpoint",
+            default="_best",
+            metavar="C",
+            help="Folder of the weights in the model directory. Default: _best.",
         )
-        add("-c", "--checkpoint", default="_best", metavar="C", help="Defaults to _best.")
-        add("-e", "--extension", default="wav", metavar="E", help="Defaults to wav.")
-        add("-r", "--recursive", action="store_true", help="Look into sub-folders too.")
-        add("--passes", type=int, default=1, help="Passes over all files. Defaults to 1.")
-        add("-b", "--batch-size", type=int, default=32, help="Defaults to 32.")
-        add("--learning-rate", type=float, help="Default: that of the method.")
-        add("--parameters", choices=("norm", "features", "all"), help="What is adapted.")
+        add(
+            "-e",
+            "--extension",
+            default="wav",
+            metavar="E",
+            help="Extension of the audio files. Default: wav.",
+        )
+        add("-r", "--recursive", action="store_true", help="Search sub-folders too.")
+        add("--passes", type=int, default=1, help="Number of passes over all files. Default: 1.")
+        add(
+            "-b",
+            "--batch-size",
+            type=int,
+            default=32,
+            help="Number of files per step. Default: 32.",
+        )
+        add("--learning-rate", type=float, help="Learning rate. Default: that of the method.")
+        add(
+            "--parameters",
+            choices=("norm", "features", "all"),
+            help="Parameters to adapt: norm layers, all but the classifier, or all. "
+            "Default: those of the method.",
+        )
         add("--length", type=float, metavar="S", help="Cut or pad all files to S seconds.")
-        add("--seed", type=int, default=0, help="Of order and views. Defaults to 0.")
-        add("-q", "--quiet", action="store_true", help="Print errors only.")
+        add("--seed", type=int, default=0, help="Seed of the order and the views. Default: 0.")
+        add("-q", "--quiet", action="store_true", help="Print only errors.")
 
     def main(self, args: AdaptArgs) -> None:
         """Run the command; exits with 3 if some files could not be used.
 
+        Args:
+            args: Arguments.
+
         Raises:
             CommandLineError: If nothing could be done or an argument is wrong.
         """
-        self._check_cheaply(args)
-        import pandas as pd
-        import torch
-
-        from autrainer_ext.adaptation import Protocol, adapt, make_method, settle
-        from autrainer_ext.atomic import atomic_folder
-        from autrainer_ext.serving.audio_files import collect_files
-        from autrainer_ext.serving.features import FeatureReader
-        from autrainer_ext_plugins.writing import write_table
-
-        files = collect_files(args.input, args.extension, args.recursive)
-        if not files:
-            raise self._error(f"No '{args.extension}' files found in '{args.input}'.")
-        options = {
-            key: getattr(args, key)
-            for key in ("learning_rate", "parameters")
-            if getattr(args, key) is not None
-        }
-        if args.method == "ntta":
-            options["seed"] = args.seed
         try:
-            protocol = Protocol(
-                mode="offline", passes=args.passes, batch_size=args.batch_size, seed=args.seed
-            )
-            reader = FeatureReader(
-                model_path=args.model, checkpoint=args.checkpoint, length_seconds=args.length
-            )
-            method = make_method(args.method, reader.model, options)
-            read = reader.read(args.input, files, progress=_progress(args, "Reading"))
-            if len(read.files) < 2:
-                reason = (
-                    ""
-                    if read.errors.empty
-                    else f": '{read.errors.iloc[0, 0]}' " + str(read.errors.iloc[0, 1])
-                )
-                raise ValueError(f"{len(read.files)} of {len(files)} files can be used{reason}")
-            outcome = adapt(method, read.features, protocol)
+            _check_arguments(args)
+            steps, n_files, n_failed, has_changed = _adapt(args)
         except ValueError as error:
-            raise self._error(str(error)) from error
-        steps = pd.DataFrame(outcome.steps)
-        has_changed = (steps["event"] == "adapted").any() or args.method == "batch_norm"
-        if has_changed:
-            settle(method, read.features, batch_size=args.batch_size, seed=args.seed)
-        with atomic_folder(Path(args.output)) as folder:
-            for name in _DESCRIPTIONS:
-                if Path(args.model, name).is_file():
-                    shutil.copy(Path(args.model, name), folder)
-            (folder / "_best").mkdir()
-            torch.save(reader.model.state_dict(), folder / "_best" / "model.pt")
-            write_table(steps, folder / "adaptation.csv")
-            if len(read.errors):
-                read.errors.to_csv(folder / "errors.csv", index=False, errors="backslashreplace")
-        self._report(args, steps, len(files), len(read.errors), has_changed)
-
-    def _check_cheaply(self, args: AdaptArgs) -> None:
-        from autrainer_ext.atomic import is_free
-
-        if not (Path(args.model) / "model.yaml").is_file():
-            raise self._error(f"'{args.model}' is no model directory: it has no model.yaml.")
-        state = Path(args.model, args.checkpoint, "model.pt")
-        if not state.is_file():
-            raise self._error(f"Checkpoint '{state}' does not exist.")
-        if not Path(args.input).is_dir():
-            raise self._error(f"Input folder '{args.input}' does not exist.")
-        if not is_free(Path(args.output)):
-            raise self._error(f"Output '{args.output}' exists: choose another.")
-        if args.batch_size < 2:
-            raise self._error(f"A batch needs 2 samples at least, got {args.batch_size}.")
-        if args.method == "batch_norm" and (args.learning_rate or args.parameters):
-            raise self._error("Method 'batch_norm' learns nothing: it has no such options.")
-
-    def _report(
-        self, args: AdaptArgs, steps, n_files: int, n_failed: int, has_changed: bool
-    ) -> None:
-        counts = steps["event"].value_counts()
-        told = ", ".join(f"{counts.get(event, 0)} {event}" for event in
-                         ("adapted", "held", "reset", "skipped"))  # fmt: skip
+            raise CommandLineError(self.parser, str(error), code=1) from error
         if not has_changed:
             print(
-                "No step was taken: the model is the original one. The guard of NTTA holds where "
-                "the\nmodel predicts few classes; another --method has none.",
+                "The model is unchanged, since no step was taken. The guard of NTTA takes no step "
+                "where\nthe model predicts few classes; other methods have no guard.",
                 file=sys.stderr,
             )
         if not args.quiet:
-            print(f"{n_files - n_failed} of {n_files} files, steps: {told}; see '{args.output}'")
+            counts = steps["event"].value_counts()
+            events = ", ".join(f"{counts.get(event, 0)} {event}" for event in _EVENTS)
+            print(f"{n_files - n_failed} of {n_files} files used, steps: {events}; "
+                  f"see '{args.output}'")  # fmt: skip
         if n_failed:
             sys.exit(3)
 
-    def _error(self, message: str) -> CommandLineError:
-        return CommandLineError(self.parser, message, code=1)
+
+def _check_arguments(args: AdaptArgs) -> None:
+    """Check what can be checked without slow imports."""
+    _check_model(args.model, args.checkpoint)
+    _check_input_folder(args.input)
+    _check_free(args.output)
+    if args.batch_size < 2:
+        raise ValueError(f"--batch-size must be at least 2, got {args.batch_size}.")
+    if args.method == "batch_norm" and (args.learning_rate or args.parameters):
+        raise ValueError("Method 'batch_norm' has no options --learning-rate and --parameters.")
 
 
-def _progress(args: AdaptArgs, what: str):
+def _check_model(directory: str, checkpoint: str) -> None:
+    if not Path(directory, "model.yaml").is_file():
+        raise ValueError(f"Model directory '{directory}' has no model.yaml.")
+    weights = Path(directory, checkpoint, "model.pt")
+    if not weights.is_file():
+        raise ValueError(f"Checkpoint '{weights}' does not exist.")
+
+
+def _check_input_folder(folder: str) -> None:
+    if not Path(folder).is_dir():
+        raise ValueError(f"Input folder '{folder}' does not exist.")
+
+
+def _check_free(output: str) -> None:
+    from autrainer_ext.atomic import is_free
+
+    if not is_free(Path(output)):
+        raise ValueError(f"Output '{output}' exists and is not an empty folder: choose another.")
+
+
+def _find_audio_files(folder: str, extension: str, recursive: bool) -> list[str]:
+    from autrainer_ext.serving.audio_files import collect_files
+
+    files = collect_files(folder, extension, recursive)
+    if not files:
+        raise ValueError(f"No '{extension}' files found in '{folder}'.")
+    return files
+
+
+def _adapt(args: AdaptArgs) -> tuple["pd.DataFrame", int, int, bool]:
+    """Adapt the model and write its directory.
+
+    Returns:
+        Steps, number of files, number of files that cannot be used, and whether the model changed.
+    """
+    import pandas as pd
+
+    from autrainer_ext.adaptation import Protocol, adapt, make_method, settle
+    from autrainer_ext.serving.features import FeatureReader
+
+    files = _find_audio_files(args.input, args.extension, args.recursive)
+    protocol = Protocol(
+        mode="offline", passes=args.passes, batch_size=args.batch_size, seed=args.seed
+    )
+    reader = FeatureReader(
+        model_path=args.model, checkpoint=args.checkpoint, length_seconds=args.length
+    )
+    method = make_method(args.method, reader.model, _method_options(args))
+    read = reader.read(args.input, files, progress=_progress(args, "Reading"))
+    _check_number_of_files(read, len(files))
+    steps = pd.DataFrame(adapt(method, read.features, protocol).steps)
+    has_changed = bool((steps["event"] == "adapted").any()) or args.method == "batch_norm"
+    if has_changed:
+        settle(method, read.features, batch_size=args.batch_size, seed=args.seed)
+    _write(args, method, steps, read.errors)
+    return steps, len(files), len(read.errors), has_changed
+
+
+def _method_options(args: AdaptArgs) -> dict[str, Any]:
+    given = {"learning_rate": args.learning_rate, "parameters": args.parameters}
+    if args.method == "ntta":
+        given["seed"] = args.seed
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _check_number_of_files(read: "Features", n_files: int) -> None:
+    if len(read.files) >= 2:
+        return
+    example = ""
+    if len(read.errors):
+        file, reason = read.errors.iloc[0]
+        example = f" ('{file}': {reason})"
+    raise ValueError(
+        f"Only {len(read.files)} of {n_files} files can be used, at least 2 are needed{example}."
+    )
+
+
+def _write(
+    args: AdaptArgs, method: "AdaptationMethod", steps: "pd.DataFrame", errors: "pd.DataFrame"
+) -> None:
+    """Write the model directory, the steps and the unusable files."""
+    import torch
+
+    from autrainer_ext.atomic import atomic_folder
+    from autrainer_ext_plugins.writing import write_table
+
+    with atomic_folder(Path(args.output)) as folder:
+        for name in _DESCRIPTIONS:
+            if Path(args.model, name).is_file():
+                shutil.copy(Path(args.model, name), folder)
+        (folder / "_best").mkdir()
+        torch.save(method.model.state_dict(), folder / "_best" / "model.pt")
+        write_table(steps, folder / "adaptation.csv")
+        if len(errors):
+            errors.to_csv(folder / "errors.csv", index=False, errors="backslashreplace")
+
+
+def _progress(args: AdaptArgs, what: str) -> Callable[[Iterable[str]], Iterable[str]]:
     from tqdm import tqdm
 
     return lambda files: tqdm(files, desc=what, unit="file", disable=args.quiet)

@@ -1,4 +1,4 @@
-"""Plugin `LatentSpace`: what the layers of a network encode of class and device."""
+"""Plugin `LatentSpace`: class and device in the embeddings of every layer."""
 
 from .plugin import LatentSpace
 

@@ -1,4 +1,4 @@
-"""Figures of the plugin `LatentSpace`."""
+"""Figures of the plugin `LatentSpace`: scores over layers, persistence diagrams, maps."""
 
 from pathlib import Path
 
@@ -28,9 +28,9 @@ def draw_everything(
     """Draw and save all figures.
 
     Args:
-        scores: Table of separability.
-        diagrams: Diagrams of clusters and loops by run and layer.
-        maps: Coordinates by run and layer.
+        scores: Table of `separability.csv`.
+        diagrams: Persistence diagrams of clusters and loops, by run and layer.
+        maps: Coordinates with the columns that colour them, by run and layer.
         folder: Folder to write to.
     """
     for model, rows in scores.groupby("model", sort=False):
@@ -38,17 +38,17 @@ def draw_everything(
             suffix = f"-{part + 1}" if part else ""
             save_figure(figure, folder / f"layers_{model}{suffix}")
     for run in dict.fromkeys(run for run, _ in diagrams):
-        of_run = {layer: found for (name, layer), found in diagrams.items() if name == run}
+        of_run = {layer: parts for (name, layer), parts in diagrams.items() if name == run}
         save_figure(_diagram_figure(of_run, run), folder / f"persistence_{run}")
     for (run, layer), table in maps.items():
-        methods = [name.removesuffix("_x") for name in table if name.endswith("_x")]
+        methods = [name.removesuffix("_x") for name in map(str, table) if name.endswith("_x")]
         if methods:
             figure = _map_figure(table, methods, f"{run}\n{layer}")
             save_figure(figure, folder / "coordinates" / f"{run}_{layer}")
 
 
 def _layer_figures(rows: pd.DataFrame) -> list[Figure]:
-    """Scores over the layers of one model, at most eight runs in a figure."""
+    """Figures of the scores over the layers of one model, with up to eight runs each."""
     runs = list(dict.fromkeys(rows["run"]))
     labels = dict(zip(runs, run_labels(runs), strict=True))
     return [
@@ -90,16 +90,17 @@ def _diagram_figure(diagrams: dict[str, list[np.ndarray]], run: str) -> Figure:
     )
     for axes in panels.flat[len(diagrams) :]:
         axes.set_visible(False)
-    for axes, (layer, found) in zip(panels.flat, diagrams.items(), strict=False):
-        draw_diagrams(axes, found, layer)
+    for axes, (layer, parts) in zip(panels.flat, diagrams.items(), strict=False):
+        draw_diagrams(axes, parts, layer)
     figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     figure.suptitle(run, fontsize=8)
     return figure
 
 
 def _map_figure(table: pd.DataFrame, methods: list[str], title: str) -> Figure:
-    """Maps of a layer: methods in rows, what colours them in columns."""
-    shown = [name for name in table if name != "index" and not name.endswith(("_x", "_y"))]
+    """Maps of a layer: one row per method, one column per colouring."""
+    columns = map(str, table)
+    shown = [name for name in columns if name != "index" and not name.endswith(("_x", "_y"))]
     figure, panels = plt.subplots(
         len(methods),
         len(shown),

@@ -11,7 +11,7 @@ import yaml
 from autrainer_ext.models import CPMobile
 from autrainer_ext.runs import read_run
 from autrainer_ext.serving.model_directory import write_model_directory
-from autrainer_ext_plugins.adaptation.plugin import KEY, Adaptation
+from autrainer_ext_plugins.adaptation.plugin import KEY
 from autrainer_ext_plugins.plugin import load_plugin
 
 CLASSES = ["high", "low", "noise"]
@@ -76,10 +76,15 @@ SETTINGS = {
 }
 
 
+def load(**settings):
+    """Plugin with the settings of these tests, some of them replaced."""
+    return load_plugin("Adaptation", SETTINGS | settings)
+
+
 @pytest.fixture(scope="module")
 def results(trained, tmp_path_factory):
     folder = tmp_path_factory.mktemp("results")
-    Adaptation(**SETTINGS).run([trained], folder)
+    load().run([trained], folder)
     return folder
 
 
@@ -114,7 +119,7 @@ def test_numbers_belong_together(results):
 
 
 def test_same_seed_same_table_and_rows_are_not_computed_again(trained, results, tmp_path):
-    Adaptation(**SETTINGS).run([trained], tmp_path)
+    load().run([trained], tmp_path)
     first, second = (
         pd.read_csv(folder / "results.csv").drop(columns="seconds_per_sample")
         for folder in (results, tmp_path)
@@ -123,7 +128,7 @@ def test_same_seed_same_table_and_rows_are_not_computed_again(trained, results, 
     table = pd.read_csv(tmp_path / "results.csv")
     table.loc[0, "gain"] = 0.123
     table.iloc[:-1].to_csv(tmp_path / "results.csv", index=False)
-    Adaptation(**SETTINGS).run([trained], tmp_path)
+    load().run([trained], tmp_path)
     again = pd.read_csv(tmp_path / "results.csv")
     assert len(again) == len(table)
     assert again.loc[0, "gain"] == 0.123
@@ -161,11 +166,11 @@ def test_figures_are_written(results):
 
 
 def test_oracle_has_a_column_of_its_own(trained, tmp_path):
-    settings = SETTINGS | {
+    settings = {
         "methods": ["tent"], "severities": [5],
         "protocols": [{"mode": "offline", "passes": 3, "batch_size": 10}, {"batch_size": 10}],
     }  # fmt: skip
-    Adaptation(**settings, oracle=True).run([trained], tmp_path)
+    load(**settings, oracle=True).run([trained], tmp_path)
     table = pd.read_csv(tmp_path / "results.csv").set_index("protocol")
     offline = table.loc["offline-3-last"]
     assert offline["oracle_accuracy_after"] >= offline["accuracy_after"]
@@ -173,57 +178,63 @@ def test_oracle_has_a_column_of_its_own(trained, tmp_path):
 
 
 def test_recordings_of_devices_come_one_after_the_other(trained, tmp_path):
-    settings = SETTINGS | {"methods": ["batch_norm"], "severities": [1]}
+    settings = {"methods": ["batch_norm"], "severities": [1]}
     settings["protocols"] = [{"order": "grouped", "batch_size": 15}]
-    Adaptation(**settings, group_column="device").run([trained], tmp_path)
+    load(**settings, group_column="device").run([trained], tmp_path)
     assert pd.read_csv(tmp_path / "results.csv")["order"].tolist() == ["grouped"]
-    with pytest.raises(ValueError, match="'Tones_1' has no column 'city' in its test split"):
-        Adaptation(**settings, group_column="city").run([trained], tmp_path / "x")
+    with pytest.raises(ValueError, match="Unknown column in the test table of 'Tones_1' 'city'"):
+        load(**settings, group_column="city").run([trained], tmp_path / "x")
 
 
 def test_noises_and_responses_come_from_folders(trained, tmp_path):
     sounds = tmp_path / "sounds"
     sounds.mkdir()
     soundfile.write(sounds / "hum.wav", np.sin(np.arange(44100) / 40), 44100)
-    settings = SETTINGS | {"methods": ["source"], "severities": [5]}
+    settings = {"methods": ["source"], "severities": [5]}
     settings |= {"corruptions": ["recorded_noise", "impulse_response"]}
     settings |= {"noises": str(sounds), "responses": str(sounds), "protocols": [{}]}
-    Adaptation(**settings).run([trained], tmp_path)
+    load(**settings).run([trained], tmp_path)
     assert len(pd.read_csv(tmp_path / "results.csv")) == 2
     (sounds / "hum.wav").write_text("no audio")
     with pytest.raises(ValueError, match=r"hum.wav' cannot be read as audio"):
-        Adaptation(**(settings | {"seeds": [5]})).run([trained], tmp_path)
+        load(**settings, seeds=[5]).run([trained], tmp_path)
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"methods": ["magic"]}, "There is no method 'magic', only source"),
+        ({"methods": ["magic"]}, "Unknown adaptation method 'magic'. Choose from: source"),
         ({"methods": [{"tent": {}, "sar": {}}]}, "A method is a name or"),
-        ({"corruptions": ["fog"]}, "There is no corruption 'fog'"),
+        ({"corruptions": ["fog"]}, "Unknown corruption 'fog'. "),
         ({"corruptions": ["recorded_noise"]}, "needs a folder of noises: set noises"),
         ({"severities": [6]}, "'white_noise' has severities 1 to 5, got 6"),
-        ({"protocols": [{"mode": "live"}]}, "mode must be one of"),
-        ({"protocols": [{"speed": 1}]}, "protocols: .*speed"),
-        ({"protocols": [{"order": "grouped"}]}, "'grouped' needs a group_column"),
+        ({"protocols": [{"mode": "live"}]}, "Unknown mode 'live'. "),
+        ({"protocols": [{"speed": 1}]}, "Invalid protocol .*speed"),
+        (
+            {"protocols": [{"order": "grouped"}]},
+            "'grouped' needs a column of the test split: set group_column",
+        ),
     ],
 )
 def test_wrong_settings_are_rejected_at_once(changes, message):
     with pytest.raises(ValueError, match=message):
-        Adaptation(**(SETTINGS | changes))
+        load(**changes)
 
 
 def test_missing_recordings_are_named(trained, tmp_path):
-    settings = SETTINGS | {"audio": str(tmp_path / "nowhere")}
-    with pytest.raises(ValueError, match=r"'Tones_1': there are no recordings in '.*nowhere'"):
-        Adaptation(**settings).run([trained], tmp_path)
+    settings = {"audio": str(tmp_path / "nowhere")}
+    with pytest.raises(
+        ValueError, match=r"Folder '.*nowhere' with the recordings of 'Tones_1' does not"
+    ):
+        load(**settings).run([trained], tmp_path)
     (tmp_path / "empty").mkdir()
-    settings = SETTINGS | {"audio": str(tmp_path / "empty")}
-    with pytest.raises(ValueError, match=r"'Tones_1': '.*00.wav' cannot be used: vanished"):
-        Adaptation(**settings).run([trained], tmp_path)
+    settings = {"audio": str(tmp_path / "empty")}
+    with pytest.raises(
+        ValueError, match=r"Recording '.*00.wav' of 'Tones_1' cannot be used: vanished"
+    ):
+        load(**settings).run([trained], tmp_path)
 
 
 def test_configuration_makes_the_plugin():
     plugin = load_plugin("Adaptation")
-    assert isinstance(plugin, Adaptation)
-    assert [name for _, name, _ in plugin.methods] == ["source", "batch_norm", "tent", "ntta"]
+    assert [method.name for method in plugin.methods] == ["source", "batch_norm", "tent", "ntta"]

@@ -101,7 +101,7 @@ def test_model_stays_where_the_guard_holds(run, model, tmp_path, capsys):
     assert run("-b", "12") == 0
     steps = pd.read_csv(tmp_path / "out/adaptation.csv")
     assert steps["event"].tolist() == ["held"]
-    assert "No step was taken: the model is the original one." in capsys.readouterr().err
+    assert "The model is unchanged, since no step was taken." in capsys.readouterr().err
     before, after = state(model), state(tmp_path / "out")
     assert all(torch.equal(before[name], after[name]) for name in before)
 
@@ -124,12 +124,18 @@ def test_bad_files_are_told_and_left_out(run, tmp_path):
     [
         (("-e", "flac"), "No 'flac' files found in 'recordings'."),
         (("-c", "epoch_9"), "epoch_9/model.pt' does not exist."),
-        (("-b", "1"), "A batch needs 2 samples at least, got 1."),
+        (("-b", "1"), "--batch-size must be at least 2, got 1."),
         (("--passes", "0"), "passes must be positive, got 0."),
         (("--learning-rate", "-1"), "learning_rate must be positive, got -1.0."),
         (("--length", "0"), "The length must be positive, got 0.0 s."),
-        (("--length", "0.001"), "0 of 12 files can be used: '00.wav' too short"),
-        (("--method", "batch_norm", "--learning-rate", "1"), "'batch_norm' learns nothing"),
+        (
+            ("--length", "0.001"),
+            "Only 0 of 12 files can be used, at least 2 are needed ('00.wav': too short",
+        ),
+        (
+            ("--method", "batch_norm", "--learning-rate", "1"),
+            "Method 'batch_norm' has no options --learning-rate",
+        ),
     ],
 )
 def test_mistakes_are_told_in_a_line_and_nothing_is_written(run, capsys, options, message):
@@ -143,7 +149,9 @@ def test_what_is_there_is_not_overwritten(run, tmp_path, capsys):
     (tmp_path / "out").mkdir()
     (tmp_path / "out/notes.txt").write_text("mine")
     assert run() == 1
-    assert "Output 'out' exists: choose another." in capsys.readouterr().err
+    assert (
+        "Output 'out' exists and is not an empty folder: choose another." in capsys.readouterr().err
+    )
     assert [p.name for p in (tmp_path / "out").iterdir()] == ["notes.txt"]
     assert run(source=tmp_path, output="new") == 1
-    assert "is no model directory: it has no model.yaml." in capsys.readouterr().err
+    assert "' has no model.yaml." in capsys.readouterr().err

@@ -6,7 +6,7 @@ import pytest
 
 from autrainer_ext.latent import diagram_distances, summarise_diagram
 from autrainer_ext.runs import find_runs, read_metadata
-from autrainer_ext_plugins.latent_space.plugin import LatentSpace, _chance_on_other_devices
+from autrainer_ext_plugins.plugin import load_plugin
 
 LAYERS = ["stem.0", "stem.1", "stages.0", "stages.1", "stages.2", "head"]
 
@@ -16,28 +16,19 @@ LAYERS = ["stem.0", "stem.1", "stages.0", "stages.1", "stages.2", "head"]
     [
         ({"points": 3}, "points must be at least 4, got 3"),
         ({"persistence_points": 1}, "persistence_points must be at least 4, got 1"),
-        ({"methods": ["pca"]}, "methods must be of tsne, isomap, umap, got 'pca'"),
-        ({"layers": ["a"], "drawn": ["b"]}, "drawn: 'b' is not one of the layers"),
+        ({"methods": ["pca"]}, "Unknown projection 'pca'. Choose from: tsne, isomap, umap"),
+        ({"layers": ["a"], "drawn": ["b"]}, "Unknown layer to draw 'b'. .*Choose from: a"),
     ],
 )
 def test_impossible_settings_are_rejected(settings, message):
     with pytest.raises(ValueError, match=message):
-        LatentSpace(**settings)
+        load_plugin("LatentSpace", settings)
 
 
 @pytest.mark.skipif(importlib.util.find_spec("umap") is not None, reason="umap is installed")
 def test_missing_umap_is_told_before_any_work():
-    with pytest.raises(ValueError, match="umap needs umap-learn, which is not installed"):
-        LatentSpace(methods=["umap"])
-
-
-def test_chance_is_the_mean_share_of_the_class_on_other_devices():
-    classes = np.array(["x", "x", "y", "x", "y", "y"])
-    devices = np.array(["a", "a", "a", "b", "b", "b"])
-    # on b: x is 1 of 3, y 2 of 3; on a: x is 2 of 3, y 1 of 3
-    shares = [1 / 3, 1 / 3, 2 / 3, 2 / 3, 1 / 3, 1 / 3]
-    assert _chance_on_other_devices(classes, devices) == pytest.approx(np.mean(shares))
-    assert np.isnan(_chance_on_other_devices(classes, np.array(["a"] * 6)))
+    with pytest.raises(ValueError, match="'umap' needs umap-learn: pip install"):
+        load_plugin("LatentSpace", {"methods": ["umap"]})
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +38,8 @@ def analysed(tiny, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tiny)
         runs = find_runs(tiny / "results", "clean")
-        LatentSpace(points=12, colors=["filename", "city"]).run(runs, folder)
+        settings = {"points": 12, "colors": ["filename", "city"]}
+        load_plugin("LatentSpace", settings).run(runs, folder)
     return runs, folder
 
 
@@ -110,8 +102,8 @@ def test_summaries_and_distances_are_those_of_the_saved_diagrams(analysed):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"layers": ["neck"]}, "no layer 'neck', but stem"),
-        ({"column": "phone"}, "has no column 'phone', only filename, scene, device"),
+        ({"layers": ["neck"]}, "Unknown layer 'neck'. .*Choose from: stem"),
+        ({"column": "phone"}, "Unknown column .* 'phone'. .*Choose from: filename, scene, device"),
         ({"checkpoint": "epoch_9"}, "cannot be loaded: .*epoch_9"),
     ],
 )
@@ -120,7 +112,7 @@ def test_what_is_missing_is_named_and_nothing_is_written(
 ):
     monkeypatch.chdir(tiny)
     with pytest.raises(ValueError, match=message):
-        LatentSpace(**settings).run(analysed[0], tmp_path)
+        load_plugin("LatentSpace", settings).run(analysed[0], tmp_path)
     assert not list(tmp_path.iterdir())
 
 
@@ -128,7 +120,8 @@ def test_what_is_missing_is_named_and_nothing_is_written(
 def test_without_maps_there_are_the_numbers(tiny, tmp_path, monkeypatch):
     monkeypatch.chdir(tiny)
     runs = find_runs(tiny / "results", "clean")
-    LatentSpace(layers=["stages.2"], methods=[], points=12).run(runs, tmp_path)
+    settings = {"layers": ["stages.2"], "methods": [], "points": 12}
+    load_plugin("LatentSpace", settings).run(runs, tmp_path)
     assert not list((tmp_path / "coordinates").glob("*.png"))
     assert len(pd.read_csv(tmp_path / "separability.csv")) == 5 * len(runs)
     assert pd.read_csv(tmp_path / "separability_differences.csv").empty  # a single condition
