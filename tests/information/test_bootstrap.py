@@ -124,9 +124,9 @@ def test_no_tables_give_no_intervals():
 @pytest.mark.parametrize(
     ("counts", "options", "message"),
     [
-        ([[0.5, 1]], {}, "whole numbers"),
-        ([[0, 0]], {}, "sum to zero"),
-        (COUNTS, {"method": "normal"}, "one of basic, percentile, bca, got 'normal'"),
+        ([[0.5, 1]], {}, "must hold whole numbers"),
+        ([[0, 0]], {}, "Argument counts must not sum to zero"),
+        (COUNTS, {"method": "normal"}, "Unknown bootstrap method 'normal'.*basic, percentile, bca"),
         (COUNTS, {"confidence": 95}, "between 0 and 1, got 95"),
         (COUNTS, {"n_resamples": 1}, "at least 2, got 1"),
     ],

@@ -36,9 +36,9 @@ def test_one_truth_serves_many_epochs():
     [
         ([0, 2], [0, 1], r"y_true must be in \[0, 2\), got 0 to 2"),
         ([0, 1], [-1, 1], r"y_pred must be in \[0, 2\), got -1 to 1"),
-        ([0.0, 1.0], [0, 1], r"y_true must be an array of whole numbers.*float64"),
+        ([0.0, 1.0], [0, 1], r"y_true must be an array of integers.*float64"),
         (0, 0, r"y_true must be an array"),
-        ([0, 1, 1], [0, 1], "3 true and 2 predicted labels"),
+        ([0, 1, 1], [0, 1], "same length, got 3 and 2"),
     ],
 )
 def test_labels_that_cannot_be_counted_are_named(y_true, y_pred, message):
