@@ -131,7 +131,7 @@ def test_copy_of_the_tracker_keeps_the_first_phase():
     ("settings", "message"),
     [
         ({"max_margin": -0.5}, "max_margin must be at least 0, got -0.5"),
-        ({"scale": 0.0}, "scale must be more than 0, got 0.0"),
+        ({"scale": 0.0}, "scale must be greater than 0, got 0.0"),
         ({"reweight_after": 1.0}, r"reweight_after must be in \[0, 1\), got 1.0"),
         ({"reweight_after": -0.1}, r"reweight_after must be in \[0, 1\), got -0.1"),
     ],
