@@ -32,7 +32,7 @@ class LDAMLoss(CallbackMixin, BalancingLoss):
     Deferred re-weighting: the class weights are one until the share `reweight_after` of all
     iterations is over. The weights are updated when an epoch begins, or in step-based training at
     the start and after every evaluation. The per-sample losses that the host saves are never
-    weighted, since the host computes them with a copy of the criterion made before training.
+    weighted, since the host computes them with a copy of the criterion without callbacks.
 
     A mixed target has a margin for each of its classes, in proportion to its share. Label
     smoothing is not supported, since it counteracts the margins.

@@ -110,7 +110,7 @@ class ModalityRegularizedLoss(CallbackMixin, _Loss):
         self._iteration = 0
         self._groups: torch.Tensor | None = None
         self._output: torch.Tensor | None = None
-        self._loader: _WatchedLoader
+        self._loader: _WatchedLoader  # set when an iteration begins
         self._rows: list[dict[str, float]] = []
 
     def setup(self, data: "AbstractDataset") -> None:
@@ -221,7 +221,7 @@ class ModalityRegularizedLoss(CallbackMixin, _Loss):
         trainer.callback_manager.register(ModalityTable(self._rows))
 
     def cb_on_iteration_begin(self, trainer: "ModularTaskTrainer", iteration: int) -> None:
-        """Record the sample indices of every batch; a curriculum replaces the loader anew."""
+        """Wrap the training loader, which a curriculum may have replaced, to record sample indices."""
         if not isinstance(trainer.train_loader, _WatchedLoader):
             trainer.train_loader = _WatchedLoader(trainer.train_loader)
         self._loader = trainer.train_loader
@@ -233,7 +233,7 @@ class ModalityRegularizedLoss(CallbackMixin, _Loss):
         self._iteration = iteration
 
     def cb_on_train_end(self, trainer: "ModularTaskTrainer") -> None:
-        """Stop capturing the outputs of the layer."""
+        """Remove the forward hook."""
         self._hook.remove()
 
 

@@ -15,7 +15,8 @@ def round_channels(channels: float, divisor: int = 8) -> int:
         Number of channels, at least `divisor`.
 
     Source:
-        Sandler et al. (2018), MobileNetV2, section 3.4 (width multiplier).
+        Code of Sandler et al. (2018), MobileNetV2: inverted residuals and linear bottlenecks,
+        function `_make_divisible`.
 
     Example:
         >>> round_channels(73.6), round_channels(18)  # 16 would be less than 90 % of 18
@@ -107,8 +108,9 @@ class InvertedResidual(nn.Module):
         response_norm: Whether a global response norm precedes the ReLU.
 
     Source:
-        Sandler et al. (2018), MobileNetV2, section 3.3; with this shortcut and response norm in
-        Schmid et al. (2023), CP-JKU submission to DCASE 2023 Task 1.
+        Sandler et al. (2018), MobileNetV2: inverted residuals and linear bottlenecks. This
+        shortcut and the response norm: Schmid et al. (2023), CP-JKU submission to DCASE 2023
+        Task 1.
     """
 
     def __init__(
