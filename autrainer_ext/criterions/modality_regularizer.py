@@ -221,7 +221,7 @@ class ModalityRegularizedLoss(CallbackMixin, _Loss):
         trainer.callback_manager.register(ModalityTable(self._rows))
 
     def cb_on_iteration_begin(self, trainer: "ModularTaskTrainer", iteration: int) -> None:
-        """Wrap the training loader, which a curriculum may have replaced, to record sample indices."""
+        """Wrap the training loader to record sample indices; a curriculum may have replaced it."""
         if not isinstance(trainer.train_loader, _WatchedLoader):
             trainer.train_loader = _WatchedLoader(trainer.train_loader)
         self._loader = trainer.train_loader

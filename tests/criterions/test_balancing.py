@@ -1,4 +1,4 @@
-"""What holds for every balancing criterion."""
+"""Properties of every criterion for imbalanced classes."""
 
 import copy
 import inspect
@@ -22,7 +22,7 @@ TRAINER = SimpleNamespace(cfg=SimpleNamespace(iterations=10))
 
 
 class ReweightedLDAM(LDAMLoss):
-    """LDAM in its second phase."""
+    """LDAM after re-weighting has begun."""
 
     def set_counts(self, counts):
         super().set_counts(counts)
@@ -154,7 +154,7 @@ def test_fewer_bits_give_the_same_loss_in_float32(name, dtype, rtol):
 
 @every
 def test_copy_is_independent(name):
-    """The host keeps copies for its trackers, each with a reduction of its own."""
+    """The host copies the criterion for its trackers and sets a different reduction."""
     loss = make(name)
     duplicate = copy.deepcopy(loss).cpu()
     duplicate.reduction = "none"
@@ -236,7 +236,7 @@ def test_unknown_weighting_is_an_error(cls):
 
 
 class Labels:
-    """The part of the host's label encoder that is asked for."""
+    """The part of the host's label encoder that the criteria use."""
 
     def __init__(self, labels):
         self.labels = labels

@@ -19,7 +19,7 @@ def make(counts=COUNTS, **kwargs):
 
 
 def begin(loss, iteration, iterations=10):
-    """What the host calls when an iteration begins."""
+    """Call the callback as the host does when an iteration begins."""
     loss.cb_on_iteration_begin(
         SimpleNamespace(cfg=SimpleNamespace(iterations=iterations)), iteration
     )
@@ -95,7 +95,7 @@ def test_without_a_share_there_are_no_weights():
 
 
 def test_state_depends_on_the_iteration_alone():
-    """As after training was interrupted, continued, or told the same iteration twice."""
+    """As after interrupted or continued training, or a repeated iteration."""
     loss, fresh = make(reweight_after=0.5), make(reweight_after=0.5)
     for iteration in (1, 9, 9, 2, 10, 7):
         begin(loss, iteration)

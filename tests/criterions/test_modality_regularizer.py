@@ -31,7 +31,7 @@ def data(table=TABLE):
 
 
 class Step:
-    """A model of one hidden layer, and what the host's trainer does in a step."""
+    """Model with one hidden layer, and a training step as in the host's trainer."""
 
     def __init__(self, criterion, *, train=True):
         torch.manual_seed(0)
@@ -151,7 +151,7 @@ def test_maps_are_flattened_or_averaged():
 
 
 def test_two_forward_passes_on_a_batch_both_count():
-    """As sharpness-aware minimisation does."""
+    """As in sharpness-aware minimisation."""
     step = Step(make())
     first = step()
     second = step.criterion(step.model(step.features), TARGETS)
@@ -297,7 +297,7 @@ def trained(tiny, command, tmp_path_factory):
 
 
 def run(folder, criterion, optimizer):
-    """The one run there is: continued training takes the place of what it started from."""
+    """The only matching run: a continued run replaces the one it started from."""
     runs = find_runs(folder / "results", "default")
     (found,) = (r for r in runs if r.name.startswith(f"Tiny-{criterion}_CPMobile-5k_{optimizer}_"))
     return found

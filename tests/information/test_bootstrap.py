@@ -66,7 +66,7 @@ def test_interval_of_accuracy_is_near_that_of_the_normal_distribution():
 
 
 def test_basic_limits_hold_the_true_mutual_information():
-    """Of ten classes and 600 samples; the other methods follow the bias (see the module)."""
+    """Ten classes, 600 samples; limits of the other methods are biased (see the module)."""
     rng = np.random.default_rng(0)
     shares = (np.eye(10) + 0.06) / (np.eye(10) + 0.06).sum()
     truth = entropies(shares).mutual_information
