@@ -1,19 +1,19 @@
-"""Error messages that many rooms share: one form for an unknown name."""
+"""Shared error messages."""
 
 import difflib
 from collections.abc import Iterable
 
 
 def unknown_name(kind: str, name: object, known: Iterable[object]) -> ValueError:
-    """Error for a name that does not exist, with the closest existing one first.
+    """Error for an unknown name, which suggests the closest known name.
 
     Args:
-        kind: What the name stands for, such as "mask" or "column of 'test.csv'".
+        kind: What the name denotes, such as "mask" or "column of 'test.csv'".
         name: The unknown name.
-        known: All names that exist.
+        known: All known names.
 
     Returns:
-        The error, to be raised.
+        The error, to be raised by the caller.
 
     Example:
         >>> print(unknown_name("mask", "bni", ["bin", "sigmoid"]))

@@ -1,4 +1,4 @@
-"""Intervals of means over samples, clusters of samples and crossed random factors."""
+"""Confidence intervals of means over samples, clusters of samples and crossed random factors."""
 
 import numpy as np
 from scipy.stats import bootstrap, t
@@ -9,27 +9,31 @@ _BATCH_BYTES = 2**26
 def mean_interval(
     values: np.ndarray, *, confidence: float = 0.95, n_resamples: int = 2000, seed: int = 0
 ) -> tuple[float, float]:
-    """Bias-corrected and accelerated bootstrap interval of a mean.
+    """Confidence interval of a mean: bias-corrected and accelerated (BCa) bootstrap.
 
     Args:
         values: Independent values, shape (N,), finite.
-        confidence: Coverage, in (0, 1).
+        confidence: Nominal coverage, in (0, 1).
         n_resamples: Number of resamples.
         seed: Seed of the resampling.
 
     Returns:
-        Lower and upper end. Values that are all equal give that value twice; fewer than two
-        values say nothing about their spread and give nan twice.
+        Lower and upper limit. If all values are equal, both limits are that value. With fewer
+        than two values both limits are nan.
 
     Raises:
         ValueError: If `values` is not one-dimensional or holds a value that is not finite.
 
     Source:
         Efron (1987), Better bootstrap confidence intervals. doi:10.1080/01621459.1987.10478410
+
+    Example:
+        >>> mean_interval(np.array([0, 1, 1, 1, 0, 1, 1, 1, 1, 1]))
+        (0.5, 1.0)
     """
     values = np.asarray(values, dtype=float)
     if values.ndim != 1 or not np.isfinite(values).all():
-        raise ValueError("values must be a one-dimensional array of finite numbers.")
+        raise ValueError("Argument values must be a one-dimensional array of finite numbers.")
     if len(values) < 2:
         return np.nan, np.nan
     if np.ptp(values) == 0:
@@ -47,22 +51,23 @@ def mean_interval(
 
 
 def crossed_mean_interval(values: np.ndarray, *, confidence: float = 0.95) -> tuple[float, float]:
-    """Interval of a mean over two crossed random factors, such as seeds and recordings.
+    """Confidence interval of a mean over two crossed random factors, such as seeds and recordings.
 
-    Holds for other seeds and other recordings, where the mean over seeds of every recording would
-    hold for other recordings only. With the mean squares of the rows, columns and the rest of a
-    two-way analysis of variance, the variance of the mean is (rows + columns - rest) / (R C), and
-    no less than either factor's alone; its degrees of freedom are Satterthwaite's.
+    The interval accounts for both factors: it applies to other seeds and other recordings. (An
+    interval over the recordings' means would apply to other recordings only.) The variance of the
+    mean is (MS_rows + MS_columns - MS_residual) / (R C), with the mean squares of a two-way
+    analysis of variance, and at least the variance due to either factor alone. The interval is
+    that of Student's t distribution with Satterthwaite's degrees of freedom.
 
     Args:
-        values: Shape (R, C), finite: the value of every recording (column) with every seed (row).
-            Differences of two conditions give their paired interval.
-        confidence: Coverage, in (0, 1).
+        values: Value of every recording (column) with every seed (row), shape (R, C), finite. For
+            the paired comparison of two conditions, pass their differences.
+        confidence: Nominal coverage, in (0, 1).
 
     Returns:
-        Lower and upper end. A single row says nothing about rows: the interval then is Student's
-        for other columns. Values that are all equal give that value twice; fewer than two columns
-        give nan twice.
+        Lower and upper limit. With a single row, the interval is Student's over the columns. If
+        all values are equal, both limits are that value. With fewer than two columns both limits
+        are nan.
 
     Raises:
         ValueError: If `values` is not two-dimensional or holds a value that is not finite.
@@ -70,41 +75,49 @@ def crossed_mean_interval(values: np.ndarray, *, confidence: float = 0.95) -> tu
     Source:
         Satterthwaite (1946), An approximate distribution of estimates of variance components.
         doi:10.2307/3002019
+
+    Example:
+        >>> low, high = crossed_mean_interval(np.array([[1, 2, 3], [2, 3, 4]]))
+        >>> round(low, 2), round(high, 2)
+        (0.01, 4.99)
     """
     values = np.asarray(values, dtype=float)
     if values.ndim != 2 or not np.isfinite(values).all():
-        raise ValueError("values must be a two-dimensional array of finite numbers.")
+        raise ValueError("Argument values must be a two-dimensional array of finite numbers.")
     n_rows, n_columns = values.shape
     if n_rows < 1 or n_columns < 2:
         return np.nan, np.nan
     mean = values.mean()
     rows, columns = values.mean(axis=1) - mean, values.mean(axis=0) - mean
-    rest = values - mean - rows[:, None] - columns
+    residual = values - mean - rows[:, None] - columns
     freedom = np.array([n_rows - 1, n_columns - 1, (n_rows - 1) * (n_columns - 1)])
-    squares = [n_columns * rows @ rows, n_rows * columns @ columns, np.square(rest).sum()]
-    of_rows, of_columns, of_rest = squares / np.maximum(freedom, 1) / values.size
-    variance = max(of_rows + of_columns - of_rest, of_rows, of_columns)
+    squares = [n_columns * rows @ rows, n_rows * columns @ columns, np.square(residual).sum()]
+    of_rows, of_columns, of_residual = squares / np.maximum(freedom, 1) / values.size
+    variance = max(of_rows + of_columns - of_residual, of_rows, of_columns)
     if not variance > 0:
         return float(mean), float(mean)
-    terms = np.square([of_rows, of_columns, of_rest]) / np.maximum(freedom, 1)
+    terms = np.square([of_rows, of_columns, of_residual]) / np.maximum(freedom, 1)
     half_width = t.ppf((1 + confidence) / 2, variance**2 / terms.sum()) * np.sqrt(variance)
     return float(mean - half_width), float(mean + half_width)
 
 
 def cluster_contributions(values: np.ndarray, clusters: np.ndarray) -> np.ndarray:
-    """Contribution of every cluster to a mean; the contributions have the same mean.
+    """Contributions of clusters to a mean, for an interval that allows for dependence within them.
 
-    With clusters of different sizes the mean is a ratio of two sums, of values and of sizes. The
-    contributions are those of its linearisation, so that a large cluster does not count as an
-    extreme one. An interval of their mean accounts for the dependence within clusters.
+    The mean of the contributions equals the mean of the values. Pass the contributions to
+    `mean_interval`: clusters are independent, values of the same cluster need not be. If clusters
+    differ in size, the mean is the ratio of two sums, of the values and of the sizes. The
+    contributions are those of its linearisation: mean + (K / N) sum_i (x_i - mean), where i runs
+    over the values of the cluster and K is the number of clusters. The size of a cluster alone
+    does not make its contribution extreme.
 
     Args:
-        values: Shape (N,).
-        clusters: Cluster of every value, shape (N,); any sortable labels.
+        values: Values, shape (N,).
+        clusters: Cluster label of every value, shape (N,); any sortable type.
 
     Returns:
-        Shape (number of clusters,), clusters in ascending order; the mean of a cluster if all
-        clusters have the same size.
+        Contributions in ascending order of the cluster labels, shape (K,). If all clusters have
+        the same size, they are the means of the clusters.
 
     Source:
         Cochran (1977), Sampling techniques, chapter 9A, clusters of unequal size.

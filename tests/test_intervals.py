@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm, t, ttest_1samp
 
-from autrainer_ext.intervals import crossed_mean_interval, mean_interval
+from autrainer_ext.intervals import cluster_contributions, crossed_mean_interval, mean_interval
 
 
 def test_interval_of_normal_values_is_that_of_the_normal_distribution():
@@ -87,3 +87,59 @@ def test_crossed_interval_of_degenerate_values():
         crossed_mean_interval(np.zeros(4))
     with pytest.raises(ValueError, match="finite"):
         crossed_mean_interval(np.array([[1, np.inf]]))
+
+
+def test_contributions_worked_by_hand():
+    # mean 3; deviations of the cluster "a": -2, of "b": -1 + 0 + 3; 2 clusters of 4 values
+    values, clusters = np.array([2.0, 1.0, 3.0, 6.0]), np.array(["b", "a", "b", "b"])
+    assert cluster_contributions(values, clusters).tolist() == [3 - 2 * 2 / 4, 3 + 2 * 2 / 4]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_contributions_of_unequal_clusters_have_the_mean_of_the_values(seed):
+    rng = np.random.default_rng(seed)
+    values, clusters = rng.normal(3, 2, 50), rng.integers(8, size=50) ** 2
+    contributions = cluster_contributions(values, clusters)
+    assert contributions.shape == np.unique(clusters).shape
+    assert contributions.mean() == pytest.approx(values.mean())
+
+
+def test_contributions_of_equal_clusters_are_their_means():
+    values = np.random.default_rng(6).normal(size=(7, 4))
+    clusters = np.repeat(np.arange(7), 4)
+    shuffled = np.random.default_rng(7).permutation(28)
+    found = cluster_contributions(values.ravel()[shuffled], clusters[shuffled])
+    np.testing.assert_allclose(found, values.mean(axis=1))
+
+
+def test_contributions_of_single_values_are_the_values():
+    values = np.array([0.5, -1.0, 4.0])
+    np.testing.assert_allclose(
+        cluster_contributions(values, np.array([2, 0, 1])), values[[1, 2, 0]]
+    )
+
+
+def test_large_cluster_near_the_mean_is_not_extreme():
+    # a plain sum over the cluster would be 10 times that of the others
+    values = np.concatenate([np.tile([0.4, 0.6], 50), [0.3, 0.7]])
+    clusters = np.concatenate([np.zeros(100, int), [1, 2]])
+    contributions = cluster_contributions(values, clusters)
+    assert abs(contributions - 0.5).argmax() != 0
+    assert contributions[0] == pytest.approx(0.5)
+
+
+def test_interval_of_contributions_covers_with_dependent_values_of_unequal_clusters():
+    rng = np.random.default_rng(8)
+    covered = {"contributions": 0, "values": 0}
+    for _ in range(300):
+        sizes = rng.integers(2, 12, size=60)
+        clusters = np.repeat(np.arange(60), sizes)
+        values = rng.normal(size=60)[clusters] + 0.3 * rng.normal(size=len(clusters))
+        for name, sample in (
+            ("contributions", cluster_contributions(values, clusters)),
+            ("values", values),
+        ):
+            low, high = mean_interval(sample, n_resamples=300)
+            covered[name] += low <= 0 <= high
+    assert 0.9 <= covered["contributions"] / 300 <= 0.99
+    assert covered["values"] / 300 < 0.7

@@ -1,4 +1,4 @@
-"""Losses for the hosts' trainers: classes of unequal size, devices of unequal sound."""
+"""Criteria (losses) for imbalanced classes and for recordings from several devices."""
 
 from .focal import FocalLoss
 from .ldam import LDAMLoss

@@ -1,4 +1,4 @@
-"""What all balancing criteria share: counts from the data set, checks and reductions."""
+"""Base class of criteria for imbalanced classes: class counts, checks and reductions."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -21,27 +21,29 @@ REDUCTIONS = ("none", "mean", "sum")
 
 
 class BalancingLoss(_Loss, ABC):
-    """Loss of logits that depends on how many training samples every class has.
+    """Base class of losses that depend on the number of training samples of every class.
 
-    A subclass computes the loss of every sample; here it is reduced:
+    A subclass computes the loss l_i of every sample, which includes the weight w_i of its class.
+    This class reduces the losses:
 
-    - `none`: weighted losses, shape (N,).
-    - `sum`: their sum.
-    - `mean`: their sum divided by the sum of the weights of the samples, as in torch. Of an
-      empty batch zero, with a gradient.
+    - `none`: l_i, shape (N,).
+    - `sum`: sum_i l_i.
+    - `mean`: sum_i l_i / sum_i w_i, as in torch. For an empty batch, zero with a gradient.
 
-    Targets are class indices, shape (N,), or shares of the classes, shape (N, n_classes), as MixUp
-    and CutMix make them. The weight of a mixed sample is the mean of those of its classes, so that
-    shares of one are the same as indices. (torch divides the mean of mixed samples by N instead.)
+    Targets are class indices, shape (N,), or shares of the classes, shape (N, n_classes), as
+    produced by MixUp and CutMix. The weight of a mixed sample is the mean of the weights of its
+    classes, so that one-hot shares give the same loss as class indices. (With mixed samples, torch
+    divides by N instead.)
 
-    Logits of 16 bits are computed with, and give losses, in float32.
+    For 16-bit logits the loss is computed and returned in float32.
 
     Args:
-        weighting: Function of `class_weights` that gives the weights of the classes:
-            `inverse_frequency`, `square_root_inverse` or `effective_number`. None: all are one.
-        beta: Of `effective_number`, in [0, 1). Default: depends on the mean count.
+        weighting: Class weights as a function of the class counts, see `class_weights`:
+            "inverse_frequency", "square_root_inverse" or "effective_number". None: all weights
+            are one.
+        beta: Parameter of "effective_number", in [0, 1). Default: depends on the mean count.
         label_smoothing: Share of the target that is spread over all classes, in [0, 1].
-        reduction: May be changed at any time.
+        reduction: "none", "mean" or "sum"; the attribute may be changed at any time.
 
     Raises:
         ValueError: If an argument is out of its range, or `beta` is given to another weighting.
@@ -58,32 +60,32 @@ class BalancingLoss(_Loss, ABC):
         super().__init__(reduction=reduction)
         _check_reduction(reduction)
         if not 0 <= label_smoothing <= 1:
-            raise ValueError(f"label_smoothing must be in [0, 1], got {label_smoothing}.")
+            raise ValueError(f"Argument label_smoothing must be in [0, 1], got {label_smoothing}.")
         self.weigh = _weighting(weighting, beta)
         self.label_smoothing = label_smoothing
-        # plain tensors, copied to where the logits are: small, and in float64
-        self.counts: torch.Tensor | None = None
-        self.weight: torch.Tensor | None = None
+        # plain float64 tensors, copied to the device of the logits; empty before set_counts
+        self.counts = torch.zeros(0, dtype=torch.float64)
+        self.weight = torch.zeros(0, dtype=torch.float64)
 
     def setup(self, data: "AbstractDataset") -> None:
-        """Count the training samples of every class; called by the host.
+        """Count the training samples of every class; called by the host before training.
 
         Args:
             data: Data set for single-label classification.
 
         Raises:
-            ValueError: If it has other labels or a class has no training sample.
+            ValueError: If the data set is of another kind or a class has no training sample.
         """
         self.set_counts(class_counts(data))
 
     def set_counts(self, counts: ArrayLike) -> None:
-        """Use these counts, without a data set.
+        """Set the class counts directly, without a data set.
 
         Args:
-            counts: Training samples per class, at least one each, shape (n_classes,).
+            counts: Number of training samples per class, at least one each, shape (n_classes,).
 
         Raises:
-            ValueError: If a class has none.
+            ValueError: If a class has no training sample.
         """
         counts = check_class_counts(counts)
         self.counts = torch.as_tensor(counts)
@@ -96,9 +98,9 @@ class BalancingLoss(_Loss, ABC):
         """Loss of every sample.
 
         Args:
-            logits: Shape (N, n_classes), at least float32.
+            logits: Model outputs before softmax, shape (N, n_classes), at least float32.
             target: Class indices, shape (N,), or shares, shape (N, n_classes).
-            weight: Weights of the classes, shape (n_classes,), like `logits`.
+            weight: Class weights, shape (n_classes,), of the type and device of `logits`.
 
         Returns:
             Weighted losses, shape (N,).
@@ -112,11 +114,11 @@ class BalancingLoss(_Loss, ABC):
             target: Class indices, shape (N,), or shares, shape (N, n_classes).
 
         Returns:
-            Reduced loss, or one loss per sample if `reduction` is `none`.
+            Reduced loss, or one loss per sample if `reduction` is "none".
 
         Raises:
-            ValueError: If the counts are not known, shapes do not fit or `reduction` is none of
-                the three.
+            ValueError: If the class counts are not set, shapes do not match or `reduction` is
+                unknown.
         """
         self._check(logits, target)
         if logits.dtype in (torch.float16, torch.bfloat16):
@@ -134,8 +136,8 @@ class BalancingLoss(_Loss, ABC):
     def _check(self, logits: torch.Tensor, target: torch.Tensor) -> None:
         _check_reduction(self.reduction)
         name = type(self).__name__
-        if self.counts is None:
-            raise ValueError(f"{name} knows no class counts: call setup or set_counts first.")
+        if not len(self.counts):
+            raise ValueError(f"{name} has no class counts: call setup or set_counts first.")
         if logits.ndim != 2 or logits.shape[1] != len(self.counts):
             raise ValueError(
                 f"{name} expects logits of shape (N, {len(self.counts)}), "
@@ -149,7 +151,7 @@ class BalancingLoss(_Loss, ABC):
 
 
 def class_counts(data: "AbstractDataset") -> np.ndarray:
-    """Training samples of every class, in the order of the encoded labels.
+    """Number of training samples per class, in the order of the class indices.
 
     Args:
         data: Data set for single-label classification.
@@ -158,30 +160,47 @@ def class_counts(data: "AbstractDataset") -> np.ndarray:
         Integers of at least 1, shape (n_classes,).
 
     Raises:
-        ValueError: If the labels are no single classes or one of them has no training sample.
+        ValueError: If the data set is not for single-label classification or a class has no
+            training sample.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> import pandas as pd
+        >>> from autrainer.datasets.utils import LabelEncoder
+        >>> table = pd.DataFrame({"scene": ["bus", "park", "bus"]})
+        >>> class_counts(
+        ...     SimpleNamespace(
+        ...         df_train=table,
+        ...         target_column="scene",
+        ...         target_transform=LabelEncoder(["bus", "park"]),
+        ...     )
+        ... )
+        array([2, 1])
     """
     labels = getattr(data.target_transform, "labels", None)
     if labels is None or not isinstance(data.target_column, str):
         raise ValueError(
-            f"Class counts need one class per sample, not targets of "
-            f"{type(data.target_transform).__name__} in {data.target_column}."
+            f"Class counts require one class per sample, not targets of "
+            f"{type(data.target_transform).__name__} in column {data.target_column}."
         )
     encoded = data.df_train[data.target_column].map(data.target_transform)
     counts = np.bincount(encoded, minlength=len(labels))
     if not counts.all():
         missing = data.target_transform.decode(int(counts.argmin()))
-        raise ValueError(f"Class '{missing}' has no training sample to take its weight from.")
+        raise ValueError(f"Class '{missing}' has no training sample: its weight is undefined.")
     return counts
 
 
 def _weighting(name: str | None, beta: float | None) -> Callable[[np.ndarray], np.ndarray]:
     if name not in (None, *WEIGHTINGS):
-        raise ValueError(f"weighting must be null or one of {', '.join(WEIGHTINGS)}, got '{name}'.")
+        raise unknown_name("weighting", name, ("null", *WEIGHTINGS))
     if beta is None:
         return np.ones_like if name is None else WEIGHTINGS[name]
     if name != "effective_number":
-        raise ValueError(f"beta belongs to the weighting effective_number, not to {name}.")
-    effective_number(np.ones(1), beta=beta)  # is it in its range?
+        raise ValueError(
+            f"Argument beta requires the weighting 'effective_number', got '{name or 'null'}'."
+        )
+    effective_number(np.ones(1), beta=beta)  # raises if beta is out of range
     return partial(effective_number, beta=beta)
 
 

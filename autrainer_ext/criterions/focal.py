@@ -1,4 +1,4 @@
-"""Focal loss, with and without class weights."""
+"""Focal loss with optional class weights."""
 
 import torch
 from torch.nn import functional as F
@@ -7,16 +7,19 @@ from .balancing import BalancingLoss
 
 
 class FocalLoss(BalancingLoss):
-    """Cross-entropy that counts samples less the better they are classified.
+    """Focal loss: cross-entropy with smaller weights for samples that are classified well.
 
-    -w_y (1 - p_y)^gamma log p_y, with p_y the probability the model gives: class weights are
-    outside the exponent. (The code published with LDAM raises exp(-weighted cross-entropy),
-    which is no probability.) Of smoothed and mixed targets the mean over their classes.
+    L = -w_y (1 - p_y)^gamma log p_y, with the predicted probability p_y and the weight w_y of the
+    true class y. p_y does not include the class weight. (The code published with LDAM uses
+    exp(-weighted cross-entropy), which is not a probability.) For smoothed and mixed targets, the
+    loss is the mean over the classes, weighted by their shares.
 
     Args:
-        gamma: At least 0, which is cross-entropy.
-        weighting: See `BalancingLoss`; `effective_number` gives the class-balanced focal loss.
-        **kwargs: Those of `BalancingLoss`.
+        gamma: Focusing parameter, at least 0; 0 gives cross-entropy.
+        weighting: See `BalancingLoss`; "effective_number" gives the class-balanced focal loss.
+        beta: See `BalancingLoss`.
+        label_smoothing: See `BalancingLoss`.
+        reduction: See `BalancingLoss`.
 
     Raises:
         ValueError: If `gamma` is negative; see also `BalancingLoss`.
@@ -27,10 +30,20 @@ class FocalLoss(BalancingLoss):
         independent sigmoids.
     """
 
-    def __init__(self, gamma: float = 2.0, weighting: str | None = None, **kwargs) -> None:
-        super().__init__(weighting=weighting, **kwargs)
+    def __init__(
+        self,
+        gamma: float = 2.0,
+        weighting: str | None = None,
+        *,
+        beta: float | None = None,
+        label_smoothing: float = 0.0,
+        reduction: str = "mean",
+    ) -> None:
+        super().__init__(
+            weighting=weighting, beta=beta, label_smoothing=label_smoothing, reduction=reduction
+        )
         if not gamma >= 0:
-            raise ValueError(f"gamma must be at least 0, got {gamma}.")
+            raise ValueError(f"Argument gamma must be at least 0, got {gamma}.")
         self.gamma = gamma
 
     def losses(
@@ -41,6 +54,6 @@ class FocalLoss(BalancingLoss):
         shares = F.one_hot(target, n_classes).to(logits) if target.ndim == 1 else target
         shares = (1 - self.label_smoothing) * shares + self.label_smoothing / n_classes
         log_p = logits.log_softmax(dim=1)
-        # 1 - p without cancellation; the root of zero, for gamma below 1, has no gradient
+        # 1 - p without cancellation; not zero, where gamma < 1 has no finite gradient
         miss = (-torch.expm1(log_p)).clamp_min(torch.finfo(log_p.dtype).tiny)
         return -(shares * weight * miss**self.gamma * log_p).sum(dim=1)

@@ -1,4 +1,4 @@
-"""Label-distribution-aware margins with deferred re-weighting."""
+"""LDAM loss: label-distribution-aware margins with deferred re-weighting."""
 
 from typing import TYPE_CHECKING
 
@@ -16,33 +16,38 @@ if TYPE_CHECKING:
 
 
 class LDAMLoss(CallbackMixin, BalancingLoss):
-    """Cross-entropy that asks for larger margins the rarer a class is: CE(s (z - m_y e_y), y).
+    """Cross-entropy with larger margins for rarer classes: L = CE(s (z - m_y e_y), y).
 
-    The source trains a last layer of unit features and unit weights, so that logits are cosines
-    in [-1, 1], and multiplies by s = 30. A criterion gets the logits of any network. s and m are
-    kept as published: they fit networks whose logits are of that size at first, like CP-Mobile,
-    which ends in a batch norm. Only s m matters to a network that can scale its logits; it then
-    is the margin in nats, 15 for the rarest class. With a head of large logits take `scale: 1`.
-    What a model outputs, and what is saved, are the logits z before scaling: their softmax is
-    flatter than the one that was trained.
+    Here z are the logits, e_y is the one-hot vector of the true class y, m_y the margin of the
+    class (see `ldam_margins`) and s the scale.
 
-    With deferred re-weighting the weights of the classes are one until a share of the iterations
-    is over. The host tells the iteration when an epoch begins, or in step training at the start
-    and after each evaluation. Losses it saves per sample are without weights throughout: they
-    come from a copy that is not told. A mixed target has a margin for each of its classes, in
-    proportion to its share. There is no label smoothing, which works against margins.
+    Choice of the scale: in the source, the last layer has normalised features and weights, so
+    that the logits are cosines in [-1, 1], and s = 30. This criterion is applied to the logits of
+    any network. The published s and m suit networks whose initial logits have a similar range,
+    such as CP-Mobile, which ends with a batch norm. If a network can scale its logits freely, only
+    the product s m matters: it is the margin in nats, 15 for the rarest class by default. For
+    networks with large logits use `scale: 1`. The model outputs the logits z before scaling;
+    their softmax is flatter than the softmax used in training.
+
+    Deferred re-weighting: the class weights are one until the share `reweight_after` of all
+    iterations is over. The weights are updated when an epoch begins, or in step-based training at
+    the start and after every evaluation. The per-sample losses that the host saves are never
+    weighted, since the host computes them with a copy of the criterion without callbacks.
+
+    A mixed target has a margin for each of its classes, in proportion to its share. Label
+    smoothing is not supported, since it counteracts the margins.
 
     Args:
         max_margin: Margin m of the rarest class, at least 0.
-        scale: Factor s on the logits, more than 0.
-        reweight_after: Share of the iterations, in [0, 1), after which classes are weighted;
-            0.8 in the source. None: never.
-        weighting: Weights from then on, see `BalancingLoss`.
+        scale: Factor s of the logits, greater than 0.
+        reweight_after: Share of the iterations, in [0, 1), after which the class weights are
+            used; 0.8 in the source. None: never.
+        weighting: Class weights after that share, see `BalancingLoss`.
         beta: See `BalancingLoss`. Default: depends on the mean count; 0.9999 in the source.
-        reduction: May be changed at any time.
+        reduction: See `BalancingLoss`.
 
     Raises:
-        ValueError: If an argument is out of its range.
+        ValueError: If an argument is out of range.
 
     Source:
         Cao et al. (2019), Learning imbalanced datasets with label-distribution-aware margin
@@ -59,17 +64,21 @@ class LDAMLoss(CallbackMixin, BalancingLoss):
         reduction: str = "mean",
     ) -> None:
         super().__init__(weighting=weighting, beta=beta, reduction=reduction)
-        ldam_margins([1], max_margin=max_margin)  # is it in its range?
+        ldam_margins([1], max_margin=max_margin)  # raises if max_margin is out of range
         if not scale > 0:
-            raise ValueError(f"scale must be more than 0, got {scale}.")
+            raise ValueError(f"Argument scale must be greater than 0, got {scale}.")
         if reweight_after is not None and not 0 <= reweight_after < 1:
-            raise ValueError(f"reweight_after must be in [0, 1), got {reweight_after}.")
+            raise ValueError(f"Argument reweight_after must be in [0, 1), got {reweight_after}.")
         self.max_margin = max_margin
         self.scale = scale
         self.reweight_after = reweight_after
 
     def set_counts(self, counts: ArrayLike) -> None:
-        """Use these counts; the weights are one until re-weighting begins."""
+        """Set the class counts; the weights are one until re-weighting begins.
+
+        Args:
+            counts: Number of training samples per class, at least one each, shape (n_classes,).
+        """
         super().set_counts(counts)
         self.margins = torch.as_tensor(
             ldam_margins(self.counts.numpy(), max_margin=self.max_margin)
@@ -77,7 +86,7 @@ class LDAMLoss(CallbackMixin, BalancingLoss):
         self._reweight(False)
 
     def cb_on_iteration_begin(self, trainer: "ModularTaskTrainer", iteration: int) -> None:
-        """Weight the classes if `reweight_after` of all iterations are over."""
+        """Use the class weights if the share `reweight_after` of all iterations is over."""
         if self.reweight_after is not None:
             self._reweight(iteration > self.reweight_after * trainer.cfg.iterations)
 

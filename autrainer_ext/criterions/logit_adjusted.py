@@ -1,4 +1,4 @@
-"""Logits that know how frequent the classes are, in training or afterwards."""
+"""Logit adjustment for imbalanced classes, in training or after training."""
 
 import math
 
@@ -12,19 +12,20 @@ from .class_weights import log_priors
 
 
 class LogitAdjustedLoss(BalancingLoss):
-    """Cross-entropy of logits to which the log shares of the classes are added.
+    """Cross-entropy of logits with added log priors: L = CE(z + tau log(n / N), y).
 
-    CE(z + tau log(n / N), y): frequent classes are predicted easily in training, so that the
-    plain logits z, which are what is evaluated, need not favour them. tau = 1 is balanced softmax,
-    whose minimum has softmax(z) proportional to p(x | y): the posterior under equal priors.
+    Here z are the logits, y is the true class and n / N are the class priors, the shares of the
+    classes in the training samples. The priors are added in training only, so that the evaluated
+    logits z do not favour frequent classes. tau = 1 is the balanced softmax: at its minimum,
+    softmax(z) is proportional to p(x | y), the posterior under equal priors.
 
     Args:
-        tau: Strength, at least 0, which is cross-entropy; more than 1 favours rare classes.
-        label_smoothing: Share of the target that is spread over all classes, in [0, 1].
-        reduction: May be changed at any time.
+        tau: Strength, at least 0. 0 gives cross-entropy, values above 1 favour rare classes.
+        label_smoothing: See `BalancingLoss`.
+        reduction: See `BalancingLoss`.
 
     Raises:
-        ValueError: If `tau` is out of its range; see also `BalancingLoss`.
+        ValueError: If `tau` is out of range; see also `BalancingLoss`.
 
     Source:
         Menon et al. (2021), Long-tail learning via logit adjustment, equation 10; Ren et al.
@@ -36,11 +37,15 @@ class LogitAdjustedLoss(BalancingLoss):
     ) -> None:
         super().__init__(label_smoothing=label_smoothing, reduction=reduction)
         if not 0 <= tau < math.inf:
-            raise ValueError(f"tau must be at least 0, got {tau}.")
+            raise ValueError(f"Argument tau must be at least 0 and finite, got {tau}.")
         self.tau = tau
 
     def set_counts(self, counts: ArrayLike) -> None:
-        """Use these counts."""
+        """Set the class counts and with them the log priors.
+
+        Args:
+            counts: Number of training samples per class, at least one each, shape (n_classes,).
+        """
         super().set_counts(counts)
         self.shift = torch.as_tensor(self.tau * log_priors(counts))
 
@@ -55,16 +60,15 @@ class LogitAdjustedLoss(BalancingLoss):
 
 
 def adjust_logits(logits: np.ndarray, counts: ArrayLike, *, tau: float = 1.0) -> np.ndarray:
-    """Post-hoc logit adjustment: take the log shares of the classes out of trained logits.
+    """Post-hoc logit adjustment: subtract the log priors from the logits of a trained model.
 
-    For models trained with plain cross-entropy. A loss cannot do this, since it does not make
-    the predictions; apply it to saved outputs, or subtract the same shift once from the bias of
-    the last layer.
+    Use it for models trained with plain cross-entropy: apply it to saved outputs, or subtract the
+    same shift once from the bias of the last layer.
 
     Args:
-        logits: Shape (..., n_classes).
-        counts: Training samples per class, at least one each, shape (n_classes,).
-        tau: Strength; 0 changes nothing, 1 replaces the priors of training by equal ones.
+        logits: Model outputs before softmax, shape (..., n_classes).
+        counts: Number of training samples per class, at least one each, shape (n_classes,).
+        tau: Strength. 0 changes nothing, 1 replaces the training priors by equal priors.
 
     Returns:
         logits - tau log(n / N), shape (..., n_classes).
@@ -74,10 +78,14 @@ def adjust_logits(logits: np.ndarray, counts: ArrayLike, *, tau: float = 1.0) ->
 
     Source:
         Menon et al. (2021), Long-tail learning via logit adjustment, equation 9.
+
+    Example:
+        >>> adjust_logits(np.array([0.2, 0.0]), [3, 1]).argmax()  # now the rarer class
+        1
     """
     shift = log_priors(counts)
     if np.shape(logits)[-1:] != shift.shape:
         raise ValueError(
-            f"logits of shape {np.shape(logits)} do not end with {len(shift)} classes."
+            f"Argument logits must have the shape (..., {len(shift)}), got {np.shape(logits)}."
         )
     return logits - tau * shift

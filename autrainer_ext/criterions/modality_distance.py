@@ -1,17 +1,20 @@
-"""Distance between recordings of one class on different devices, in the space of embeddings.
+"""Distance between embeddings of the same class and different modalities, such as devices.
 
     R = mean over pairs (i, j) of d(z_i, z_j),   y_i = y_j,  m_i != m_j
 
-with embeddings z, classes y and modalities m, such as recording devices. It is normalised by the
-number of pairs and by the dimension, so that its weight means the same for any batch and layer.
-A constant z makes it zero: look at `between_class_variance` along with it. Where a batch norm
-follows the layer the class loss does not even notice that z shrinks, and R alone drives it to zero;
-relative to the mean distance of all samples, R gains nothing by that.
+with embeddings z, classes y and modalities m: the attribute the embeddings should not depend on,
+such as the recording device. R is normalised by the number of pairs and by the dimension, so that
+its weight in a loss has the same meaning for any batch size and layer.
+
+Collapse: R is also zero if all embeddings are equal, so `between_class_variance` should be watched
+along with it. If a batch norm follows the layer, the class loss does not depend on the scale of
+the embeddings, and minimising R shrinks them to zero. The relative distance, divided by the mean
+distance of all samples, does not depend on the scale.
 
 Source:
     Bouchez and Kerkeni (2023), MODAC, classification of acoustic scenes robust to the recording
-    device, section 2, there the sum of L1 norms; Primus et al. (2019), Exploiting parallel audio
-    recordings to enforce device invariance in CNN-based acoustic scene classification.
+    device, section 2, there with the sum of L1 norms; Primus et al. (2019), Exploiting parallel
+    audio recordings to enforce device invariance in CNN-based acoustic scene classification.
 """
 
 import torch
@@ -25,18 +28,22 @@ DISTANCES = ("l1", "squared_l2", "cosine")
 def pair_mask(
     targets: torch.Tensor, modalities: torch.Tensor, groups: torch.Tensor | None = None
 ) -> torch.Tensor:
-    """Which samples are to be compared: those of one class and different modalities.
+    """Pairs of samples of the same class and different modalities.
 
     Args:
-        targets: Class of every sample, shape (N,).
-        modalities: Modality of every sample, shape (N,); a negative one is unknown and takes
-            part in no pair.
-        groups: Group of every sample, shape (N,), such as the moment that several devices
-            recorded at once: only samples of one group are paired. A negative one is unknown.
-            Default: all samples are one group.
+        targets: Class index of every sample, shape (N,).
+        modalities: Modality index of every sample, shape (N,). Negative values mean unknown;
+            these samples are not paired.
+        groups: Group index of every sample, shape (N,), such as the moment recorded by several
+            devices at once. Only samples of the same group are paired; negative values mean
+            unknown. Default: all samples are in one group.
 
     Returns:
-        Whether (row, column) is a pair, shape (N, N); every pair once, above the diagonal.
+        Boolean mask of the pairs, shape (N, N); every pair appears once, above the diagonal.
+
+    Example:
+        >>> pair_mask(torch.tensor([0, 0, 1]), torch.tensor([0, 1, 1])).nonzero().tolist()
+        [[0, 1]]
     """
     mask = targets[:, None] == targets
     mask &= modalities[:, None] != modalities
@@ -48,19 +55,22 @@ def pair_mask(
 
 
 def pairwise_distances(embeddings: torch.Tensor, distance: str = "l1") -> torch.Tensor:
-    """Distances between all rows, without a tensor of all differences.
+    """Distances between all pairs of embeddings.
 
     Args:
-        embeddings: Shape (N, D).
-        distance: "l1", the mean of absolute differences; "squared_l2", the mean of squared
-            differences; or "cosine", one minus the cosine, in [0, 2]. The cosine with a vector
-            of zeros counts as 0.
+        embeddings: Embeddings, shape (N, D).
+        distance: "l1", the mean absolute difference; "squared_l2", the mean squared difference;
+            or "cosine", one minus the cosine, in [0, 2]. The cosine with a zero vector is 0.
 
     Returns:
-        Shape (N, N). Where two rows are equal the gradient is zero.
+        Distances, shape (N, N). The gradient is zero for equal embeddings.
 
     Raises:
-        ValueError: If `distance` is not one of `DISTANCES`.
+        ValueError: If `distance` is unknown.
+
+    Example:
+        >>> pairwise_distances(torch.tensor([[0.0, 0.0], [1.0, 2.0]])).tolist()
+        [[0.0, 1.5], [1.5, 0.0]]
     """
     if distance == "l1":
         return torch.cdist(embeddings, embeddings, p=1) / embeddings.shape[1]
@@ -77,18 +87,27 @@ def pairwise_distances(embeddings: torch.Tensor, distance: str = "l1") -> torch.
 def modality_distance(
     embeddings: torch.Tensor, mask: torch.Tensor, distance: str = "l1", *, relative: bool = False
 ) -> torch.Tensor:
-    """Mean distance of the pairs.
+    """Mean distance R between the embeddings of the pairs.
 
     Args:
-        embeddings: Shape (N, D).
-        mask: Pairs, shape (N, N), as from `pair_mask`.
+        embeddings: Embeddings, shape (N, D).
+        mask: Boolean mask of the pairs, shape (N, N), see `pair_mask`.
         distance: One of `DISTANCES`.
-        relative: Whether to divide by the mean distance of any two of the N samples: 1 for pairs
-            that are no closer than others, whatever the scale of the embeddings.
+        relative: Whether to divide by the mean distance of all pairs of the N samples. The
+            relative distance does not depend on the scale of the embeddings and is 1 if the pairs
+            are no closer than other samples.
 
     Returns:
-        Scalar, not negative; without a pair, and relative for N equal samples, a zero that carries
-        a gradient of zeros.
+        Scalar, not negative. It is zero with a gradient of zeros if there is no pair, and for the
+        relative distance also if all embeddings are equal.
+
+    Raises:
+        ValueError: If `distance` is unknown and there is a pair.
+
+    Example:
+        >>> mask = pair_mask(torch.tensor([0, 0, 1]), torch.tensor([0, 1, 1]))
+        >>> modality_distance(torch.tensor([[0.0], [1.0], [4.0]]), mask).item()
+        1.0
     """
     if not mask.any():
         return 0 * embeddings.sum()
@@ -101,17 +120,22 @@ def modality_distance(
 
 
 def between_class_variance(embeddings: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """How far apart the classes are: variance of the class means, averaged over dimensions.
+    """Between-class variance of embeddings, averaged over dimensions.
 
-    Falls to zero where embeddings collapse to a point.
+    V = sum_c n_c ||mean_c - mean||^2 / (N D), with the n_c samples of class c. It is zero if the
+    embeddings collapse to a point.
 
     Args:
-        embeddings: Shape (N, D).
-        targets: Class of every sample, shape (N,).
+        embeddings: Embeddings, shape (N, D).
+        targets: Class index of every sample, shape (N,).
 
     Returns:
-        Mean over samples and dimensions of the squared distance between the mean of the sample's
-        class and that of all samples, scalar; 0 for a single class and for no sample.
+        Scalar, not negative; 0 for a single class and for no sample.
+
+    Example:
+        >>> embeddings = torch.tensor([[0.0], [2.0], [5.0], [5.0]])
+        >>> between_class_variance(embeddings, torch.tensor([0, 0, 1, 1])).item()
+        4.0
     """
     if not len(embeddings):
         return embeddings.new_zeros(())

@@ -1,10 +1,9 @@
-"""Siamese modality regulariser: recordings of one class look the same on every device."""
+"""Siamese modality regulariser: similar embeddings for the same class on every device."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import autrainer
-import pandas as pd
 import torch
 from torch.nn.modules.loss import _Loss
 
@@ -23,55 +22,58 @@ if TYPE_CHECKING:
     from autrainer.training import ModularTaskTrainer
     from torch.utils.data import DataLoader
 
-_TABLE = "modality.csv"
-
 
 class ModalityRegularizedLoss(CallbackMixin, _Loss):
-    """A criterion plus the distance between same-class embeddings of different modalities.
+    """A base criterion plus the distance between same-class embeddings of different modalities.
 
-    L = L_base + w R, with R the mean distance of the pairs of the batch (see
-    `modality_distance`). In training only: development and test losses, and the per-sample
-    losses the host saves, are those of the base criterion. With a weight of 0 training is
-    bit for bit that with the base criterion alone, and only watched.
+    L = L_base + w R, where R is the mean distance of the pairs of the batch: samples of the same
+    class and different modalities, such as recording devices (see `modality_distance`).
 
-    Embeddings are what a layer of the model gave in the forward pass of the step; which samples
-    it was given comes from the training loader. So it works with any model, optimiser, curriculum
-    and continued training, and the trained model knows nothing of it.
+    R is added in training only. Development and test losses, and the per-sample losses saved by
+    the host, are those of the base criterion. With a weight of 0, training is bit-identical to
+    training with the base criterion, and R is only recorded.
 
-    Every evaluation leaves a row in `ITERATION/modality.csv`, and all of them in `modality.csv`
-    beside `metrics.csv` at the end: means over the batches since the last evaluation of
-    `pairs`, their number, `distance`, their mean distance R (batches without a pair left out),
-    `weight`, the w in use, and `between_class_variance`. If the latter falls towards zero the
-    embeddings collapse, as they may in networks with batch norms unless `relative`: see
-    docs/devices.md.
+    The embeddings are the outputs of a layer of the model, captured by a forward hook. The indices
+    of the samples are taken from the training loader. The criterion therefore works with any model,
+    optimiser and curriculum and with continued training, and the trained model is not changed.
 
-    Augmentations that mix samples are refused: a mixture of two recordings is of no device.
-    A base criterion that a curriculum of the host reweighs at every pace
-    (`BalancedCrossEntropyLoss`) keeps the weights it was set up with.
+    Every evaluation writes a row to `ITERATION/modality.csv`. At the end of training, all rows are
+    written to `modality.csv` next to `metrics.csv`. Columns, as means over the batches since the
+    last evaluation: `pairs`, the number of pairs; `distance`, the value of R (without batches
+    without a pair); `weight`, the value of w; and `between_class_variance`. If the latter falls
+    towards zero, the embeddings collapse. This may happen in networks with batch norms unless
+    `relative` is set, see docs/devices.md.
+
+    Augmentations that mix samples are rejected, since a mixed sample has no single modality. The
+    class weights of a base criterion are those set before training, even if the host's curriculum
+    would update them (`BalancedCrossEntropyLoss`).
 
     Args:
-        base: The criterion of the class loss, a dotted path or a mapping from it to settings.
-        modality: Column of the training table with the modality, such as the device. Samples
-            without one take part in no pair.
+        base: Base criterion: a dotted path, or a mapping from the dotted path to its settings.
+        modality: Column of the training table with the attribute the embeddings should not depend
+            on, such as the device. Samples without a value are not paired.
         layer: Name of a module of the model. Its output in the training step, shape (N, ...),
-            drop-out included, is the embedding.
+            including dropout, is the embedding.
         weight: Weight w of the regulariser, not negative.
         distance: "l1", "squared_l2" or "cosine".
-        relative: Whether R is divided by the mean distance of all samples of the batch, so that it
-            does not fall where embeddings merely shrink.
-        group: Column, or columns, whose values parallel recordings share, such as place and
-            moment: only these are compared. Default: all recordings of a class are.
-        average: Whether maps of shape (N, C, ...) are averaged to (N, C) or else flattened.
-        warmup: Iterations over which the weight grows linearly to its value, not negative.
-        balance: Whether `weight` is the ratio of the gradients of both terms with respect to the
-            embedding: w = weight * |dL_base / dz| / |dR / dz|, Euclidean norms over the batch.
+        relative: Whether R is divided by the mean distance of all samples of the batch, so that
+            shrinking the embeddings does not reduce R.
+        group: Column or columns with equal values for parallel recordings, such as place and
+            moment; only recordings of the same group are paired. Default: all recordings of a
+            class are paired.
+        average: Whether feature maps of shape (N, C, ...) are averaged to (N, C) instead of
+            flattened.
+        warmup: Number of iterations over which the weight grows linearly from 0 to its value, not
+            negative.
+        balance: Whether the weight is relative to the gradients of both terms with respect to the
+            embeddings: w = weight * ||dL_base / dz|| / ||dR / dz||, Euclidean norms over the batch.
         reduction: Reduction of the base criterion outside of training.
 
     Raises:
-        ValueError: If an argument is outside its range.
+        ValueError: If an argument is out of range or `distance` is unknown.
 
     Source:
-        See `modality_distance`; `balance` as the adaptive weight of Esser et al. (2021), Taming
+        See `modality_distance`. `balance`: adaptive weight of Esser et al. (2021), Taming
         transformers for high-resolution image synthesis, equation 7, there for the last layer.
     """
 
@@ -94,7 +96,7 @@ class ModalityRegularizedLoss(CallbackMixin, _Loss):
             raise unknown_name("distance", distance, DISTANCES)
         for name, value in (("weight", weight), ("warmup", warmup)):
             if not value >= 0:
-                raise ValueError(f"{name} must not be negative, got {value}.")
+                raise ValueError(f"Argument {name} must not be negative, got {value}.")
         self.base = autrainer.instantiate_shorthand(base, instance_of=_Loss)
         self.modality = modality
         self.layer = layer
@@ -108,17 +110,17 @@ class ModalityRegularizedLoss(CallbackMixin, _Loss):
         self._iteration = 0
         self._groups: torch.Tensor | None = None
         self._output: torch.Tensor | None = None
-        self._loader: _WatchedLoader | None = None
+        self._loader: _WatchedLoader  # set when an iteration begins
         self._rows: list[dict[str, float]] = []
 
     def setup(self, data: "AbstractDataset") -> None:
-        """Learn the modality and group of every training sample.
+        """Store the modality and group of every training sample.
 
         Args:
             data: Data set of the run.
 
         Raises:
-            ValueError: If a column is missing or no two samples could ever be compared.
+            ValueError: If a column is missing or no two training samples form a pair.
         """
         if hasattr(self.base, "setup"):
             self.base.setup(data)
@@ -130,9 +132,9 @@ class ModalityRegularizedLoss(CallbackMixin, _Loss):
         if not table.groupby(shared)[self.modality].nunique().max() > 1:
             raise ValueError(
                 f"No two training samples of the same {' and '.join(shared)} differ in "
-                f"'{self.modality}': there is nothing to compare."
+                f"'{self.modality}': at least one pair is required."
             )
-        self._modalities = torch.tensor(pd.factorize(table[self.modality])[0]).long()
+        self._modalities = torch.tensor(table[self.modality].factorize()[0]).long()
         if self.group:
             numbers = table.groupby(self.group).ngroup().fillna(-1)  # nan: unknown
             self._groups = torch.tensor(numbers.to_numpy(dtype=int))
@@ -142,13 +144,13 @@ class ModalityRegularizedLoss(CallbackMixin, _Loss):
 
         Args:
             x: Logits, shape (N, C).
-            y: Class of every sample, shape (N,).
+            y: Class index of every sample, shape (N,).
 
         Returns:
-            What the base criterion returns, plus the regulariser in a training step.
+            Loss of the base criterion, plus the regulariser in a training step.
 
         Raises:
-            ValueError: If `y` holds soft targets in a training step.
+            ValueError: If `y` contains soft targets in a training step.
         """
         self.base.reduction = self.reduction
         loss = self.base(x, y)
@@ -157,8 +159,8 @@ class ModalityRegularizedLoss(CallbackMixin, _Loss):
             return loss
         if y.ndim != 1:
             raise ValueError(
-                "ModalityRegularizedLoss needs one class per sample: augmentations that mix "
-                "samples (MixUp, CutMix) leave mixtures that belong to no device."
+                "ModalityRegularizedLoss requires one class per sample, got targets of shape "
+                f"{tuple(y.shape)}: remove augmentations that mix samples (MixUp, CutMix)."
             )
         weight = self.weight * min(1.0, self._iteration / self.warmup if self.warmup else 1.0)
         with torch.set_grad_enabled(weight > 0):
@@ -167,7 +169,7 @@ class ModalityRegularizedLoss(CallbackMixin, _Loss):
             distance = modality_distance(embeddings, mask, self.distance, relative=self.relative)
         if weight and self.balance:
             weight *= _gradient_ratio(loss, distance, output)
-        self._watch(embeddings.detach(), y, mask, distance.item(), weight)
+        self._record(embeddings.detach(), y, mask, distance.item(), weight)
         return loss + weight * distance if weight else loss
 
     def _embeddings(self, output: torch.Tensor) -> torch.Tensor:
@@ -179,7 +181,7 @@ class ModalityRegularizedLoss(CallbackMixin, _Loss):
         groups = None if self._groups is None else self._groups[indices].to(y.device)
         return pair_mask(y, self._modalities[indices].to(y.device), groups)
 
-    def _watch(
+    def _record(
         self,
         embeddings: torch.Tensor,
         y: torch.Tensor,
@@ -197,25 +199,29 @@ class ModalityRegularizedLoss(CallbackMixin, _Loss):
             }
         )
 
-    def _keep(self, module: torch.nn.Module, inputs: tuple, output: torch.Tensor) -> None:
+    def _capture(self, module: torch.nn.Module, inputs: tuple, output: torch.Tensor) -> None:
         if module.training and torch.is_grad_enabled():
             self._output = output
 
     def cb_on_train_begin(self, trainer: "ModularTaskTrainer") -> None:
-        """Watch the layer, and have the base criterion called back too.
+        """Capture the outputs of the layer and register the callbacks of the base and the table.
 
         Raises:
             ValueError: If the model has no such layer.
         """
+        from autrainer_ext.callbacks.modality_table import ModalityTable
+
         layers = dict(trainer.model.named_modules())
         if not self.layer or self.layer not in layers:
-            outer = ", ".join(name for name in layers if name and name.count(".") < 2)
-            raise ValueError(f"The model has no layer '{self.layer}', but {outer}.")
-        self._hook = layers[self.layer].register_forward_hook(self._keep)
-        trainer.callback_manager.register(self.base)  # also for the rest of this very callback
+            outer = [name for name in layers if name and name.count(".") < 2]
+            raise unknown_name("layer of the model", self.layer, outer)
+        self._hook = layers[self.layer].register_forward_hook(self._capture)
+        # callbacks registered here are called from this event on
+        trainer.callback_manager.register(self.base)
+        trainer.callback_manager.register(ModalityTable(self._rows))
 
     def cb_on_iteration_begin(self, trainer: "ModularTaskTrainer", iteration: int) -> None:
-        """Watch the training loader; a curriculum puts its own in place after training began."""
+        """Wrap the training loader to record sample indices; a curriculum may have replaced it."""
         if not isinstance(trainer.train_loader, _WatchedLoader):
             trainer.train_loader = _WatchedLoader(trainer.train_loader)
         self._loader = trainer.train_loader
@@ -223,29 +229,16 @@ class ModalityRegularizedLoss(CallbackMixin, _Loss):
     def cb_on_step_begin(
         self, trainer: "ModularTaskTrainer", iteration: int, batch_idx: int
     ) -> None:
-        """Keep the iteration, from which the weight follows."""
+        """Store the iteration, which determines the weight during warm-up."""
         self._iteration = iteration
 
-    def cb_on_iteration_end(
-        self, trainer: "ModularTaskTrainer", iteration: int, metrics: dict
-    ) -> None:
-        """Save what was watched since the last evaluation."""
-        row = pd.DataFrame(self._rows).mean().to_frame().T
-        row.insert(0, "iteration", iteration)
-        folder = f"{trainer.cfg.training_type}_{iteration}"
-        trainer.bookkeeping.save_results_df(row, _TABLE, folder)
-        self._rows = []
-
     def cb_on_train_end(self, trainer: "ModularTaskTrainer") -> None:
-        """Gather the rows of all evaluations, those of a continued run too."""
+        """Remove the forward hook."""
         self._hook.remove()
-        saved = trainer.output_directory.glob(f"{trainer.cfg.training_type}_*/{_TABLE}")
-        rows = pd.concat([pd.read_csv(path) for path in saved])
-        trainer.bookkeeping.save_results_df(rows.sort_values("iteration"), _TABLE)
 
 
 class _WatchedLoader:
-    """A training loader that remembers which samples were in the last batch."""
+    """Training loader that stores the sample indices of the last batch."""
 
     def __init__(self, loader: "DataLoader") -> None:
         self._loader = loader
@@ -264,7 +257,7 @@ class _WatchedLoader:
 
 
 def _gradient_ratio(loss: torch.Tensor, distance: torch.Tensor, output: torch.Tensor) -> float:
-    """|d loss / d output| over |d distance / d output|; 0 where the distance has no slope."""
+    """||d loss / d output|| / ||d distance / d output||; 0 if the denominator is 0."""
     of_loss, of_distance = (
         torch.autograd.grad(term, output, retain_graph=True)[0].norm() for term in (loss, distance)
     )

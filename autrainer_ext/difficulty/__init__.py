@@ -1,4 +1,4 @@
-"""How hard samples are, from the outputs of many checkpoints: measures, ranks, agreement."""
+"""Sample difficulty from the outputs of many checkpoints: measures, ranks, agreement of runs."""
 
 from .agreement import (
     Agreement,

@@ -1,7 +1,8 @@
-"""How far runs agree about what is hard.
+"""Agreement of runs about the difficulty of samples: rank correlations with intervals.
 
-Agreement is measured on a score with few distinct values, such as cumulative accuracy: all that
-counts of two scores is then a small table of how often each pair of values occurs.
+Agreement is measured on a score with few distinct values, such as cumulative accuracy. The rank
+correlation of two scores then depends only on their contingency table: the number of samples for
+each pair of values.
 """
 
 import math
@@ -10,18 +11,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-_LARGEST_TABLE = 2**24
+_MAX_CELLS = 2**24
 
 
 @dataclass(frozen=True)
 class PairCorrelations:
-    """Rank correlations of P pairs of scores, as observed and on B resamples of the samples.
+    """Rank correlations of P pairs of scores, observed and on B bootstrap resamples.
 
     Attributes:
-        pairs: The two scores of every pair, by number.
+        pairs: Indices of the two scores of every pair.
         observed: Spearman's rho and Kendall's tau-b, shape (P, 2).
-        resampled: The same on resampled samples, shape (B, P, 2); one resample holds the same
-            samples for all pairs.
+        resampled: The same on the resamples, shape (B, P, 2). All pairs of a resample use the
+            same samples.
     """
 
     pairs: list[tuple[int, int]]
@@ -31,16 +32,16 @@ class PairCorrelations:
 
 @dataclass(frozen=True)
 class Agreement:
-    """Mean rank correlation of some pairs, with intervals; all in [-1, 1].
+    """Mean rank correlation of pairs of runs, with confidence intervals; all in [-1, 1].
 
     Attributes:
         n_pairs: Number of pairs.
         spearman: Mean of Spearman's rho.
-        spearman_low: Lower end of its interval.
-        spearman_high: Upper end of its interval.
+        spearman_low: Lower limit of its interval.
+        spearman_high: Upper limit of its interval.
         kendall: Mean of Kendall's tau-b.
-        kendall_low: Lower end of its interval.
-        kendall_high: Upper end of its interval.
+        kendall_low: Lower limit of its interval.
+        kendall_high: Upper limit of its interval.
     """
 
     n_pairs: int
@@ -52,36 +53,40 @@ class Agreement:
     kendall_high: float
 
 
-def rank_correlations(table: np.ndarray) -> tuple[float, float]:
-    """Spearman's rho and Kendall's tau-b of two scores that are given as counts.
+def rank_correlations(counts: np.ndarray) -> tuple[float, float]:
+    """Spearman's rho and Kendall's tau-b of two scores from their contingency table.
 
-    Both allow for ties: rho is the correlation of mean ranks, tau-b divides by the pairs that
-    are not tied.
+    Both are corrected for ties: rho is the correlation of mean ranks, tau-b is normalised by the
+    numbers of pairs that are not tied.
 
     Args:
-        table: How many samples have the i-th value of the first and the j-th value of the second
-            score, shape (I, J), values ascending. Counts need not be whole numbers.
+        counts: Contingency table, shape (I, J): number of samples with the i-th value of the
+            first and the j-th value of the second score, values ascending. Counts need not be
+            whole numbers.
 
     Returns:
-        Both in [-1, 1]; nan where a score has the same value for all samples: there is no order
-        to compare.
+        rho and tau-b in [-1, 1]; nan if a score has the same value for all samples.
 
     Source:
         Kendall (1945), The treatment of ties in ranking problems. DOI 10.1093/biomet/33.3.239.
+
+    Example:
+        >>> rank_correlations(np.eye(3))  # both scores order three samples in the same way
+        (1.0, 1.0)
     """
-    first, second = table.sum(axis=1), table.sum(axis=0)
+    first, second = counts.sum(axis=1), counts.sum(axis=0)
     untied_first, untied_second = _untied(first), _untied(second)
     if untied_first <= 0 or untied_second <= 0:
         return math.nan, math.nan
     ranks_first, ranks_second = _centred_ranks(first), _centred_ranks(second)
-    covariance = ranks_first @ table @ ranks_second
+    covariance = ranks_first @ counts @ ranks_second
     rho = covariance / math.sqrt((first @ ranks_first**2) * (second @ ranks_second**2))
-    below = np.cumsum(np.cumsum(table, axis=0), axis=1)  # values at most i and at most j
+    below = np.cumsum(np.cumsum(counts, axis=0), axis=1)  # values at most i and at most j
     below_left = np.zeros_like(below)
     below_left[1:, 1:] = below[:-1, :-1]
     above_left = np.zeros_like(below)  # values above i and below j
     above_left[:, 1:] = (below[-1] - below)[:, :-1]
-    tau = (table * (below_left - above_left)).sum() / math.sqrt(untied_first * untied_second)
+    tau = (counts * (below_left - above_left)).sum() / math.sqrt(untied_first * untied_second)
     return float(np.clip(rho, -1, 1)), float(np.clip(tau, -1, 1))
 
 
@@ -93,36 +98,45 @@ def correlate_pairs(
     seed: int = 0,
     progress: Callable[[Iterable[int]], Iterable[int]] = iter,
 ) -> PairCorrelations:
-    """Rank correlations of pairs of scores, and a bootstrap of them over samples.
+    """Rank correlations of pairs of scores, with bootstrap resamples of the samples.
 
     Args:
-        scores: Scores over the same samples, shape (R, N).
-        pairs: Pairs of scores, by number.
+        scores: Scores of the same samples, such as the cumulative accuracy of R runs, shape
+            (R, N).
+        pairs: Indices of the two scores of every pair.
         n_resamples: Number of bootstrap resamples B; 0 for none.
-        seed: Of the resamples.
-        progress: Wraps the resamples, to show how far the work is.
+        seed: Seed of the resampling.
+        progress: Function that wraps the iterable of resamples, such as a progress bar.
 
     Returns:
         Correlations of every pair.
 
     Raises:
         ValueError: If there are no samples, scores are nan, or two scores have so many distinct
-            values that their table has more than 16.8 million cells.
+            values that their contingency table has more than 16.8 million cells.
+
+    Example:
+        >>> scores = np.array([[0.0, 0.5, 1.0], [0.0, 0.5, 1.0], [1.0, 0.5, 0.0]])
+        >>> correlate_pairs(scores, [(0, 1), (0, 2)], n_resamples=0).observed.tolist()
+        [[1.0, 1.0], [-1.0, -1.0]]
     """
     scores = np.asarray(scores, dtype=float)
     if scores.ndim != 2 or scores.shape[1] == 0 or np.isnan(scores).any():
-        raise ValueError(f"scores must be numbers, (runs, samples), got shape {scores.shape}.")
+        raise ValueError(
+            "Argument scores must hold numbers, shape (runs, samples) with at least one sample, "
+            f"got shape {scores.shape}."
+        )
     pairs = list(pairs)
     n_samples = scores.shape[1]
     values = [levels(row) for row in scores]
-    tables = [cells(values[i], values[j]) for i, j in pairs]
+    contingency = [cells(values[i], values[j]) for i, j in pairs]
 
     def correlate(weights: np.ndarray | None) -> list[tuple[float, float]]:
         return [
             rank_correlations(
                 np.bincount(cell, weights, math.prod(shape)).reshape(shape).astype(float)
             )
-            for cell, shape in tables
+            for cell, shape in contingency
         ]
 
     generator = np.random.default_rng(seed)
@@ -140,35 +154,40 @@ def correlate_pairs(
 def mean_agreement(
     correlations: PairCorrelations, among: Sequence[int] | None = None, *, confidence: float = 0.95
 ) -> Agreement:
-    """Mean rank correlation of some pairs.
+    """Mean rank correlation of pairs, with percentile bootstrap intervals.
 
-    The interval is that of other samples of the same kind, for these very runs: the percentile
-    bootstrap. Resamples in which a score is constant are left out.
+    The intervals account for the choice of samples, not for the choice of runs. Resamples in
+    which a score is constant are left out.
 
     Args:
         correlations: Correlations of all pairs.
-        among: Pairs to average, by number. Default: all.
-        confidence: Coverage of the intervals, in (0, 1).
+        among: Indices of the pairs to average. Default: all.
+        confidence: Nominal coverage of the intervals, in (0, 1).
 
     Returns:
-        Means and intervals; nan where a pair has no correlation.
+        Means and intervals; nan if a score of a pair is constant.
 
     Raises:
         ValueError: If there are no pairs to average or `confidence` is outside (0, 1).
+
+    Example:
+        >>> scores = np.array([[0.0, 0.5, 1.0], [0.0, 0.5, 1.0], [1.0, 0.5, 0.0]])
+        >>> mean_agreement(correlate_pairs(scores, [(0, 1), (0, 2)], n_resamples=9)).spearman
+        0.0
     """
     if not 0 < confidence < 1:
-        raise ValueError(f"confidence must be between 0 and 1, got {confidence}.")
+        raise ValueError(f"Argument confidence must be between 0 and 1, got {confidence}.")
     among = list(range(len(correlations.pairs)) if among is None else among)
     if not among:
-        raise ValueError("there are no pairs of runs to average.")
+        raise ValueError("There are no pairs of runs to average.")
     means = correlations.observed[among].mean(axis=0)
     resampled = correlations.resampled[:, among].mean(axis=1)
     resampled = resampled[~np.isnan(resampled).any(axis=1)]
     tail = (1 - confidence) / 2
-    ends = np.full((2, 2), np.nan)
+    limits = np.full((2, 2), np.nan)
     if len(resampled) and not np.isnan(means).any():
-        ends = np.quantile(resampled, [tail, 1 - tail], axis=0)
-    (rho, tau), (rho_low, tau_low), (rho_high, tau_high) = means, *ends
+        limits = np.quantile(resampled, [tail, 1 - tail], axis=0)
+    (rho, tau), (rho_low, tau_low), (rho_high, tau_high) = means, *limits
     return Agreement(
         n_pairs=len(among),
         spearman=float(rho),
@@ -181,30 +200,45 @@ def mean_agreement(
 
 
 def levels(scores: np.ndarray) -> np.ndarray:
-    """Number of the value of every sample, smallest value first.
+    """Replace every score by its index among the distinct scores in ascending order.
 
     Args:
-        scores: Shape (N,).
+        scores: Score of every sample, shape (N,).
+
+    Returns:
+        Indices from 0, shape (N,).
+
+    Example:
+        >>> levels(np.array([0.5, 0.2, 0.5, 0.9])).tolist()
+        [1, 0, 1, 2]
     """
     return np.unique(scores, return_inverse=True)[1]
 
 
 def cells(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, tuple[int, int]]:
-    """Cell of every sample in the table of two scores.
+    """Cell of every sample in the contingency table of two scores.
 
     Args:
-        first: Values of the first score as numbered by `levels`, shape (N,).
-        second: The same of the second score.
+        first: Levels of the first score, see `levels`, shape (N,).
+        second: Levels of the second score, shape (N,).
 
     Returns:
-        Number of the cell of every sample, row by row, and the shape of the table.
+        Flat, row-major cell index of every sample, shape (N,), and the shape of the table.
 
     Raises:
         ValueError: If the table would have more than 16.8 million cells.
+
+    Example:
+        >>> cell, shape = cells(np.array([0, 1, 1]), np.array([2, 0, 1]))
+        >>> cell.tolist(), shape
+        ([2, 3, 4], (2, 3))
     """
     shape = int(first.max()) + 1, int(second.max()) + 1
-    if math.prod(shape) > _LARGEST_TABLE:
-        raise ValueError(f"scores with {shape[0]} and {shape[1]} distinct values are too fine.")
+    if math.prod(shape) > _MAX_CELLS:
+        raise ValueError(
+            f"Scores have too many distinct values, {shape[0]} and {shape[1]}: their product must "
+            f"be at most {_MAX_CELLS}. Round them."
+        )
     return first * shape[1] + second, shape
 
 
@@ -215,5 +249,5 @@ def _untied(counts: np.ndarray) -> float:
 
 
 def _centred_ranks(counts: np.ndarray) -> np.ndarray:
-    """Mean rank of every value, relative to the mean of all samples."""
+    """Mean rank of every distinct value minus the mean rank of all samples."""
     return np.cumsum(counts) - counts / 2 - counts.sum() / 2

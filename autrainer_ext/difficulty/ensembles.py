@@ -1,4 +1,4 @@
-"""How many runs are enough."""
+"""Agreement of ensembles by their size: the number of runs needed for a stable ranking."""
 
 import itertools
 import math
@@ -13,16 +13,16 @@ from .measures import cumulative_accuracy
 
 @dataclass(frozen=True)
 class EnsembleSizes:
-    """Spearman correlation of smaller ensembles, by their size; arrays have shape (R,).
+    """Spearman correlations between ensembles by ensemble size; arrays have shape (R,).
 
     Attributes:
-        size: Number of runs, 1 to R.
-        n_subsets: How many ensembles of that size went into the mean.
-        with_all: Mean correlation with the ensemble of all R runs, which holds the smaller one.
+        size: Number of runs in the smaller ensemble, 1 to R.
+        n_subsets: Number of ensembles of that size that were averaged.
+        with_all: Mean correlation with the ensemble of all R runs, which contains the smaller one.
         lowest: Smallest of these correlations.
-        highest: Largest of them.
-        disjoint: Mean correlation of two ensembles of that size without a common run; nan where
-            there are not twice as many runs.
+        highest: Largest of these correlations.
+        disjoint: Mean correlation of two ensembles of that size without a common run; nan if
+            there are fewer than 2 * size runs.
     """
 
     size: np.ndarray
@@ -33,7 +33,14 @@ class EnsembleSizes:
     disjoint: np.ndarray
 
     def reaching(self, agreement: float = 0.95) -> int | None:
-        """Smallest size whose mean correlation with all runs reaches `agreement`, if any does."""
+        """Smallest ensemble size with the required mean correlation with the ensemble of all runs.
+
+        Args:
+            agreement: Required mean of Spearman's rho.
+
+        Returns:
+            Number of runs; None if no size reaches `agreement`.
+        """
         reached = np.flatnonzero(self.with_all >= agreement)
         return int(self.size[reached[0]]) if len(reached) else None
 
@@ -46,21 +53,27 @@ def ensemble_sizes(
     n_subsets: int = 50,
     seed: int = 0,
 ) -> EnsembleSizes:
-    """How far smaller ensembles order samples as the ensemble of all runs does.
+    """Agreement of smaller ensembles with the ensemble of all runs, and with each other.
 
-    A smaller ensemble is part of the whole one, so that their agreement is high by construction
-    and 1 at full size. The agreement of ensembles without a common run has no such share.
+    A smaller ensemble is part of the ensemble of all runs, so their agreement is high by
+    construction and 1 at full size. Ensembles without a common run do not have this bias.
 
     Args:
-        hits: Right checkpoints by run, shape (R, N).
-        n_checkpoints: Checkpoints of every run, length R.
+        hits: Number of correct checkpoints per run and sample, shape (R, N).
+        n_checkpoints: Number of checkpoints of every run, length R.
         average: "micro" or "macro", as in `pool_runs`.
-        n_subsets: How many ensembles of each size to draw at most; all of them where there are
-            fewer.
-        seed: Of the draw.
+        n_subsets: Maximum number of random ensembles per size. All ensembles of a size are used
+            if there are fewer.
+        seed: Seed of the random ensembles.
 
     Returns:
-        Correlations by size; nan where all samples are equally hard.
+        Correlations by size; nan if all samples are equally difficult.
+
+    Example:
+        >>> hits = np.array([[0, 1, 3, 4], [0, 2, 3, 4], [0, 1, 2, 4]])
+        >>> sizes = ensemble_sizes(hits, [4, 4, 4])
+        >>> sizes.size.tolist(), sizes.with_all.tolist()
+        ([1, 2, 3], [1.0, 1.0, 1.0])
     """
     n_runs = len(hits)
     generator = np.random.default_rng(seed)
@@ -70,7 +83,7 @@ def ensemble_sizes(
         return levels(cumulative_accuracy(hits[list(runs)], lengths, average=average))
 
     whole = order(tuple(range(n_runs)))
-    columns: list[tuple] = []
+    columns: list[tuple[float, ...]] = []
     for size in range(1, n_runs + 1):
         subsets = _subsets(n_runs, size, n_subsets, generator)
         of_subset = {runs: order(runs) for runs in subsets}
@@ -84,10 +97,10 @@ def ensemble_sizes(
             (
                 size,
                 len(subsets),
-                np.mean(with_all),
+                float(np.mean(with_all)),
                 min(with_all),
                 max(with_all),
-                np.mean(disjoint) if disjoint else math.nan,
+                float(np.mean(disjoint)) if disjoint else math.nan,
             )
         )
     return EnsembleSizes(*(np.array(column) for column in zip(*columns, strict=True)))
@@ -96,7 +109,7 @@ def ensemble_sizes(
 def _subsets(
     n_runs: int, size: int, n_subsets: int, generator: np.random.Generator
 ) -> list[tuple[int, ...]]:
-    """Up to `n_subsets` different sets of runs."""
+    """All sets of `size` runs, or `n_subsets` random ones if there are more."""
     if math.comb(n_runs, size) <= n_subsets:
         return list(itertools.combinations(range(n_runs), size))
     drawn: set[tuple[int, ...]] = set()
@@ -106,7 +119,7 @@ def _subsets(
 
 
 def _without(runs: tuple[int, ...], n_runs: int, generator: np.random.Generator) -> tuple[int, ...]:
-    """As many other runs."""
+    """Random set of the same size without a run of `runs`."""
     others = [run for run in range(n_runs) if run not in runs]
     return tuple(sorted(generator.choice(others, len(runs), replace=False).tolist()))
 

@@ -1,4 +1,4 @@
-"""Difficulty of the samples of saved runs: run directories in, measures out."""
+"""Difficulty measures per sample from the saved outputs of runs."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -28,14 +28,14 @@ STOPS = ("best", "last")
 
 @dataclass(frozen=True)
 class MeasuredRun:
-    """A run and how it fared on the N samples of a split.
+    """Difficulty measures of one run for the N samples of a split.
 
     Attributes:
         run: The run.
-        difficulty: Its measures.
-        targets: Class of every sample, shape (N,).
-        class_names: Name of every class.
-        samples: Table of the split, one row per sample.
+        difficulty: Difficulty measures of every sample.
+        targets: Class index of every sample, shape (N,).
+        class_names: Class names in the order of the class indices.
+        samples: Metadata of the split, one row per sample.
     """
 
     run: Run
@@ -46,52 +46,54 @@ class MeasuredRun:
 
 
 def measure_saved(run: Run, split: str = "train", *, stop: str = "best") -> MeasuredRun:
-    """Measure how a run fared on every sample of a split, from its saved outputs alone.
+    """Difficulty measures of one run for every sample of a split, from its saved outputs.
 
-    Outputs of the training and test splits at every iteration are those of the callback
-    `CleanOutputs`; dev outputs are always there. Networks are not needed.
+    Train and test outputs of every iteration are saved by the callback `CleanOutputs`, dev outputs
+    by the host. Model weights are not needed.
 
     Args:
-        run: The run, trained to its end.
+        run: Completed run.
         split: "train", "dev" or "test".
-        stop: "best" for the checkpoints up to the best one on dev, "last" for all.
+        stop: "best" for the checkpoints up to the best one on dev, "last" for all checkpoints.
 
     Returns:
-        Measures. Where the best iteration has no saved outputs of the split, the last one
-        before it takes its place.
+        Measures. If the best iteration has no saved outputs of the split, the last saved
+        iteration before it is used as the best one.
 
     Raises:
-        ValueError: If `split` or `stop` is unknown, the run was cut off, lacks outputs
-            altogether or of an iteration among others, has outputs that are not finite, whose
-            targets change or that leave out a sample, or if its table does not fit them; the
-            message names the run.
+        ValueError: If `split` or `stop` is unknown, the run is incomplete, its outputs are missing
+            (all or some iterations) or not finite, do not contain every sample once, or their
+            targets differ between iterations or from the metadata. The message names the run.
     """
     if split not in CLEAN_SPLITS:
         raise unknown_name("split", split, CLEAN_SPLITS)
     if stop not in STOPS:
-        raise ValueError(f"stop must be 'best' or 'last', got '{stop}'.")
+        raise unknown_name("stop", stop, STOPS)
     iterations, best = _iterations(run, split, stop)
     targets = read_outputs(run, split, iterations[0]).targets
     try:
         difficulty = measure_run(_outputs(run, split, iterations, targets), targets, best=best)
     except ValueError as error:
-        raise ValueError(f"'{run.name}' ({split}): {error}") from error
+        raise ValueError(f"Run '{run.name}' ({split}): {error}") from error
     class_names = read_class_names(run.path)
     samples = read_metadata(run, split).reset_index(drop=True)
     labels = samples[run.config["dataset"]["target_column"]].astype(str).tolist()
     if labels != [class_names[target] for target in targets]:
-        raise ValueError(f"'{run.name}': the table of its {split} split does not fit its outputs.")
+        raise ValueError(
+            f"Run '{run.name}': the metadata of the {split} split do not match the targets of its "
+            "outputs."
+        )
     return MeasuredRun(run, difficulty, targets, class_names, samples)
 
 
 def check_same_samples(measured: Sequence[MeasuredRun]) -> None:
-    """See to it that runs can be pooled.
+    """Check that runs were measured on the same samples, so that they can be pooled.
 
     Args:
         measured: Runs measured on the same split.
 
     Raises:
-        ValueError: If the samples, their columns or the classes of two runs differ; the message
+        ValueError: If the samples, their metadata or the classes of two runs differ. The message
             names both runs.
     """
     first, *others = measured
@@ -102,48 +104,54 @@ def check_same_samples(measured: Sequence[MeasuredRun]) -> None:
             and other.samples.equals(first.samples)
         ):
             raise ValueError(
-                f"'{first.run.name}' and '{other.run.name}' have different samples: only runs "
-                "over the same split can be pooled."
+                f"Runs '{first.run.name}' and '{other.run.name}' have different samples: only "
+                "runs with the same split can be pooled."
             )
 
 
 def _iterations(run: Run, split: str, stop: str) -> tuple[list[int], int]:
     """Iterations up to the stop, and the best of them."""
     if not run.is_complete:
-        raise ValueError(f"'{run.name}' was cut off: it has no metrics.csv.")
+        raise ValueError(f"Run '{run.name}' was cut off: it has no metrics.csv.")
     saved = iterations_with(run, split)
     if not saved:
         raise ValueError(
-            f"'{run.name}' saved no clean outputs of its {split} split: train with the callback "
-            "autrainer_ext.callbacks.CleanOutputs (dev: with save_dev_outputs)."
+            f"Run '{run.name}' saved no clean outputs of its {split} split: train with the "
+            "callback autrainer_ext.callbacks.CleanOutputs (dev: with save_dev_outputs)."
         )
     _check_complete(run, split, saved)
     best = best_iteration(run)
     until_best = [iteration for iteration in saved if iteration <= best]
     if not until_best:
-        raise ValueError(f"'{run.name}' saved no {split} outputs up to its best iteration, {best}.")
+        raise ValueError(
+            f"Run '{run.name}' saved no {split} outputs up to its best iteration, {best}."
+        )
     return (until_best if stop == "best" else saved), until_best[-1]
 
 
 def _check_complete(run: Run, split: str, saved: list[int]) -> None:
-    """Outputs are saved at the multiples of a number, and perhaps at the last iteration."""
+    """Check that no iteration is missing.
+
+    Outputs are saved every k iterations, and possibly also at the last one.
+    """
     last = run.config["iterations"]
     spaced = [iteration for iteration in saved if iteration != last] or saved
     expected = range(math.gcd(*spaced), last + 1, math.gcd(*spaced))
     missing = sorted(set(expected) - set(saved))
     if missing:
         raise ValueError(
-            f"'{run.name}' lacks {split} outputs of iteration {', '.join(map(str, missing))}."
+            f"Run '{run.name}' lacks {split} outputs of iteration {', '.join(map(str, missing))}."
         )
 
 
 def _outputs(
     run: Run, split: str, iterations: list[int], targets: np.ndarray
 ) -> Iterator[tuple[int, np.ndarray]]:
+    """Outputs of every iteration, checked to contain the same samples."""
     for iteration in iterations:
         saved = read_outputs(run, split, iteration)
         if not np.array_equal(saved.indices, np.arange(len(targets))):
-            raise ValueError(f"outputs of iteration {iteration} do not hold every sample once.")
+            raise ValueError(f"Outputs of iteration {iteration} do not contain every sample once.")
         if not np.array_equal(saved.targets, targets):
-            raise ValueError(f"targets of iteration {iteration} are not those of the others.")
+            raise ValueError(f"Targets of iteration {iteration} differ from those of the first.")
         yield iteration, saved.outputs

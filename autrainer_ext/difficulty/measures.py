@@ -1,11 +1,11 @@
-"""Measures of sample difficulty from the outputs of checkpoints.
+"""Difficulty measures per sample from the outputs of many checkpoints.
 
 checkpoints of a run, one by one -> RunDifficulty -> pool_runs -> SampleDifficulty
 
-Outputs are logits, shape (N, C), of clean samples under a network in evaluation mode. A sample
-is right where its class has the largest logit, the first one among equals. Only sums per sample
-are kept, so that memory does not grow with the number of checkpoints. Samples keep their order;
-the order of runs changes no bit of the result.
+Outputs are logits, shape (N, C), of clean samples from a network in evaluation mode. A checkpoint
+is correct for a sample if the class of the sample has the largest logit (the first one of equal
+logits). Only sums per sample are kept, so memory does not grow with the number of checkpoints.
+Samples keep their order. The results are bit-identical for any order of the runs.
 """
 
 import math
@@ -14,23 +14,25 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from autrainer_ext.errors import unknown_name
+
 AVERAGES = ("micro", "macro")
 
 
 @dataclass(frozen=True)
 class RunDifficulty:
-    """How one run fared on every sample; arrays have shape (N,).
+    """Difficulty measures of one run per sample; arrays have shape (N,).
 
     Attributes:
         iterations: Iterations of the checkpoints, ascending.
-        hits: Checkpoints that are right.
+        hits: Number of correct checkpoints.
         probability: Sum over checkpoints of the probability of the true class.
-        squared_probability: Sum of the squares of it.
-        margin: Sum over checkpoints of the logit of the true class minus the largest other one.
-        first_learnt: Iteration from which on every checkpoint is right; infinite if the last
-            one is wrong.
-        forgetting_events: How often a right checkpoint is followed by a wrong one.
-        loss: Cross-entropy in nats at the best checkpoint.
+        squared_probability: Sum over checkpoints of its square.
+        margin: Sum over checkpoints of the logit of the true class minus the largest other logit.
+        first_learnt: First iteration from which every checkpoint is correct; infinite if the last
+            checkpoint is wrong.
+        forgetting_events: Number of correct checkpoints that are followed by a wrong one.
+        loss: Cross-entropy of the best checkpoint, in nats.
     """
 
     iterations: tuple[int, ...]
@@ -50,21 +52,22 @@ class RunDifficulty:
 
 @dataclass(frozen=True)
 class SampleDifficulty:
-    """How an ensemble of runs fared on every sample; arrays have shape (N,).
+    """Difficulty measures of an ensemble of runs per sample; arrays have shape (N,).
 
     Attributes:
-        hits: Right checkpoints of all runs.
-        count: Checkpoints of all runs.
-        cumulative_accuracy: Share of right checkpoints, in [0, 1].
+        hits: Number of correct checkpoints of all runs.
+        count: Number of checkpoints of all runs.
+        cumulative_accuracy: Share of correct checkpoints, in [0, 1].
         cumulative_probability: Mean probability of the true class, in [0, 1].
-        first_learnt: Share of its checkpoints a run needs before it is right for good, mean over
-            runs, in [0, 1]: 0 if right from the first checkpoint on, 1 if the last is wrong.
-        forgetting_events: Changes from right to wrong, mean over runs.
-        confidence: Mean over runs of the mean probability of the true class of a run.
-        variability: Mean over runs of its standard deviation over the checkpoints of a run,
-            in [0, 0.5].
-        loss: Cross-entropy in nats at the best checkpoint, mean over runs.
-        margin: Mean logit of the true class minus the largest other one.
+        first_learnt: Share of the checkpoints of a run before the first one from which all are
+            correct, mean over runs, in [0, 1]: 0 if all are correct, 1 if the last is wrong.
+        forgetting_events: Number of correct checkpoints followed by a wrong one, mean over runs.
+        confidence: Probability of the true class, mean over the checkpoints of a run, then over
+            runs.
+        variability: Standard deviation over the checkpoints of a run of the probability of the
+            true class, mean over runs, in [0, 0.5].
+        loss: Cross-entropy of the best checkpoint in nats, mean over runs.
+        margin: Mean logit of the true class minus the largest other logit.
     """
 
     hits: np.ndarray
@@ -82,51 +85,59 @@ class SampleDifficulty:
 def measure_run(
     checkpoints: Iterable[tuple[int, np.ndarray]], targets: np.ndarray, *, best: int
 ) -> RunDifficulty:
-    """Measure how a run fares on every sample, checkpoint by checkpoint.
+    """Difficulty measures of one run per sample, from the outputs of its checkpoints.
 
     Args:
-        checkpoints: Iteration and logits, shape (N, C), of every checkpoint, iterations ascending.
-        targets: Class of every sample, shape (N,), in [0, C).
-        best: Iteration of the best checkpoint, one of those given.
+        checkpoints: Pairs of iteration and logits, shape (N, C), in ascending order of iterations.
+        targets: Class index of every sample, shape (N,), in [0, C).
+        best: Iteration of the best checkpoint, one of those in `checkpoints`.
 
     Returns:
-        Sums over the checkpoints. With a single class there is nothing to confuse: everything is
-        right, probabilities are 1 and margins 0.
+        Sums over the checkpoints. With a single class all checkpoints are correct, probabilities
+        are 1 and margins are 0.
 
     Raises:
-        ValueError: If there is no checkpoint or no sample, the best one is not among them,
-            iterations do not ascend, or logits are not finite or do not fit the targets.
+        ValueError: If there is no checkpoint or no sample, `best` is not an iteration of a
+            checkpoint, iterations do not ascend, or logits are not finite or do not match the
+            targets.
+
+    Example:
+        >>> logits = np.array([[2.0, 0.0], [1.0, 0.0]])  # both samples predicted as class 0
+        >>> measure_run([(1, logits), (2, -logits)], np.array([0, 1]), best=2).hits.tolist()
+        [1, 1]
     """
     targets = np.asarray(targets)
     n_samples = len(targets)
     if n_samples == 0:
-        raise ValueError("there are no samples.")
+        raise ValueError("There are no samples.")
     iterations: list[int] = []
     hits, forgetting, wrong_until = (np.zeros(n_samples, dtype=np.int64) for _ in range(3))
     probability, squared, margin = (np.zeros(n_samples) for _ in range(3))
-    was_right = np.zeros(n_samples, dtype=bool)
+    was_correct = np.zeros(n_samples, dtype=bool)
     loss = None
     for iteration, outputs in checkpoints:
         if iterations and iteration <= iterations[-1]:
-            raise ValueError(f"iteration {iteration} comes after {iterations[-1]}.")
+            raise ValueError(
+                f"Iterations must ascend, got iteration {iteration} after {iterations[-1]}."
+            )
         _check(outputs, targets, iteration)
-        right = outputs.argmax(axis=1) == targets
-        log_probability, lead = _log_probability_and_margin(outputs, targets)
+        correct = outputs.argmax(axis=1) == targets
+        log_probability, current_margin = _log_probability_and_margin(outputs, targets)
         iterations.append(iteration)
-        hits += right
-        forgetting += was_right & ~right
-        wrong_until[~right] = len(iterations)
-        was_right = right
+        hits += correct
+        forgetting += was_correct & ~correct
+        wrong_until[~correct] = len(iterations)
+        was_correct = correct
         current = np.exp(log_probability)
         probability += current
         squared += current**2
-        margin += lead
+        margin += current_margin
         if iteration == best:
             loss = -log_probability
     if not iterations:
-        raise ValueError("there are no checkpoints.")
+        raise ValueError("There are no checkpoints.")
     if loss is None:
-        raise ValueError(f"the best iteration, {best}, is not among the checkpoints {iterations}.")
+        raise ValueError(f"The best iteration, {best}, is not among the checkpoints {iterations}.")
     learnt_at = np.array([*iterations, np.inf])
     return RunDifficulty(
         iterations=tuple(iterations),
@@ -141,23 +152,23 @@ def measure_run(
 
 
 def pool_runs(runs: Sequence[RunDifficulty], *, average: str = "micro") -> SampleDifficulty:
-    """Pool the runs of an ensemble.
+    """Difficulty measures of an ensemble of runs per sample.
 
-    Cumulative accuracy, cumulative probability and margin follow `average`; the other measures
-    belong to a run and are averaged over runs. With runs of equal length both averages are the
-    same, and cumulative probability equals confidence.
+    Cumulative accuracy, cumulative probability and margin are averaged according to `average`.
+    The other measures are defined per run and averaged over runs. If all runs have the same number
+    of checkpoints, both averages are equal, and cumulative probability equals confidence.
 
     Args:
-        runs: Runs over the same samples.
-        average: "micro" pools checkpoints, so that longer runs weigh more; "macro" averages
-            over runs.
+        runs: Measures of runs on the same samples.
+        average: "micro" averages over all checkpoints, so that longer runs weigh more; "macro"
+            averages over the checkpoints of a run, then over runs.
 
     Returns:
         Measures of the ensemble. Cumulative accuracies that are equal as fractions are equal as
-        numbers, so that ties stay ties.
+        floating-point numbers, so that ties are kept.
 
     Raises:
-        ValueError: If there are no runs, their samples differ in number or `average` is unknown.
+        ValueError: If there are no runs, their numbers of samples differ or `average` is unknown.
 
     Source:
         Cumulative accuracy and probability: Jiang et al. (2021), Characterizing Structural
@@ -166,14 +177,20 @@ def pool_runs(runs: Sequence[RunDifficulty], *, average: str = "micro") -> Sampl
         arXiv 2012.03107. Forgetting events: Toneva et al. (2019), An Empirical Study of Example
         Forgetting, definition 2.1. arXiv 1812.05159. Confidence and variability: Swayamdipta et
         al. (2020), Dataset Cartography, section 2. arXiv 2009.10795.
+
+    Example:
+        >>> logits = np.array([[2.0, 0.0], [1.0, 0.0]])  # both samples predicted as class 0
+        >>> run = measure_run([(1, logits), (2, logits)], np.array([0, 1]), best=2)
+        >>> pool_runs([run, run]).cumulative_accuracy.tolist()
+        [1.0, 0.0]
     """
     if average not in AVERAGES:
-        raise ValueError(f"average must be 'micro' or 'macro', got '{average}'.")
+        raise unknown_name("average", average, AVERAGES)
     if not runs:
-        raise ValueError("there are no runs to pool.")
+        raise ValueError("There are no runs to pool.")
     sizes = sorted({len(run.hits) for run in runs})
     if len(sizes) > 1:
-        raise ValueError(f"runs have different numbers of samples: {sizes}.")
+        raise ValueError(f"Runs have different numbers of samples: {sizes}.")
     n_checkpoints = [run.n_checkpoints for run in runs]
     weights = [1 / sum(n_checkpoints)] * len(runs)
     if average == "macro":
@@ -196,7 +213,7 @@ def pool_runs(runs: Sequence[RunDifficulty], *, average: str = "micro") -> Sampl
         first_learnt=_sum(needed) / len(runs),
         forgetting_events=np.sum([run.forgetting_events for run in runs], axis=0) / len(runs),
         confidence=_sum(confidences) / len(runs),
-        # rounding may put a variance of zero a little below it
+        # rounding errors may make a variance of zero slightly negative
         variability=_sum([np.sqrt(np.maximum(v, 0)) for v in variances]) / len(runs),
         loss=_sum([run.loss for run in runs]) / len(runs),
         margin=_sum([run.margin * w for run, w in zip(runs, weights, strict=True)]),
@@ -206,21 +223,25 @@ def pool_runs(runs: Sequence[RunDifficulty], *, average: str = "micro") -> Sampl
 def cumulative_accuracy(
     hits: np.ndarray, n_checkpoints: Sequence[int], *, average: str = "micro"
 ) -> np.ndarray:
-    """Share of right checkpoints of every sample.
+    """Share of correct checkpoints of every sample.
 
     Args:
-        hits: Right checkpoints by run, shape (R, N).
-        n_checkpoints: Checkpoints of every run, length R.
+        hits: Number of correct checkpoints per run and sample, shape (R, N).
+        n_checkpoints: Number of checkpoints of every run, length R.
         average: "micro" or "macro", as in `pool_runs`.
 
     Returns:
-        Shape (N,), in [0, 1]. Equal fractions are equal numbers: sums are whole numbers over a
-        common denominator.
+        Cumulative accuracies in [0, 1], shape (N,). Equal fractions give equal floating-point
+        numbers, since they are computed with integers over a common denominator.
+
+    Example:
+        >>> cumulative_accuracy(np.array([[0, 2, 4], [1, 1, 2]]), [4, 2]).tolist()
+        [0.16666666666666666, 0.5, 1.0]
     """
     if average == "micro":
         return hits.sum(axis=0) / sum(n_checkpoints)
     common = math.lcm(*n_checkpoints)
-    # Python's whole numbers: the common denominator of long runs may not fit into 64 bits
+    # Python integers: the common denominator of long runs may not fit into 64 bits
     total = sum(
         row.astype(object) * (common // n) for row, n in zip(hits, n_checkpoints, strict=True)
     )
@@ -232,11 +253,15 @@ def class_means(values: np.ndarray, targets: np.ndarray, *, n_classes: int) -> n
 
     Args:
         values: Measure of every sample, shape (N,).
-        targets: Class of every sample, shape (N,).
+        targets: Class index of every sample, shape (N,).
         n_classes: Number of classes C.
 
     Returns:
-        Shape (C,); nan for a class without samples.
+        Means, shape (C,); nan for a class without samples.
+
+    Example:
+        >>> class_means(np.array([0.5, 1.0, 0.2]), np.array([0, 0, 1]), n_classes=3).tolist()
+        [0.75, 0.2, nan]
     """
     counts = np.bincount(targets, minlength=n_classes)
     sums = np.bincount(targets, weights=values, minlength=n_classes)
@@ -246,22 +271,23 @@ def class_means(values: np.ndarray, targets: np.ndarray, *, n_classes: int) -> n
 def _check(outputs: np.ndarray, targets: np.ndarray, iteration: int) -> None:
     if outputs.ndim != 2 or len(outputs) != len(targets):
         raise ValueError(
-            f"outputs of iteration {iteration} have shape {outputs.shape}, expected "
+            f"Outputs of iteration {iteration} have shape {outputs.shape}, expected "
             f"({len(targets)} samples, classes)."
         )
     if targets.min() < 0 or targets.max() >= outputs.shape[1]:
-        raise ValueError(f"targets must be in [0, {outputs.shape[1]}).")
+        raise ValueError(
+            f"Targets must be in [0, {outputs.shape[1]}), got {targets.min()} to {targets.max()}."
+        )
     if not np.isfinite(outputs).all():
-        raise ValueError(f"outputs of iteration {iteration} are not all finite.")
+        raise ValueError(f"Outputs of iteration {iteration} are not all finite.")
 
 
 def _log_probability_and_margin(
     outputs: np.ndarray, targets: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Logarithm of the probability of the true class and its lead over the next class.
+    """Log probability of the true class, and its margin over the largest other class.
 
-    The lead is the same in logits as in logarithms of probabilities: what normalises them
-    cancels.
+    The margin is the same in logits as in log probabilities: the normalisation cancels.
     """
     rows = np.arange(len(targets))
     logits = outputs.astype(np.float64)
@@ -275,5 +301,5 @@ def _log_probability_and_margin(
 
 
 def _sum(values: Sequence[np.ndarray]) -> np.ndarray:
-    """Sum over runs whose last bit does not depend on their order."""
+    """Sum over runs, bit-identical for any order of the runs."""
     return np.sort(np.stack(values), axis=0).sum(axis=0)

@@ -1,4 +1,4 @@
-"""Samples in order of difficulty, with ties kept as ties."""
+"""Ranking of samples by difficulty; ties are kept."""
 
 from dataclasses import dataclass
 
@@ -7,13 +7,13 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Ranks:
-    """Place of every sample between the easiest (0) and the hardest (1); arrays of shape (N,).
+    """Rank of every sample from the easiest (0) to the hardest (1); arrays have shape (N,).
 
     Attributes:
-        rank: Mean place of the samples tied with it.
-        rank_low: Their lowest place.
-        rank_high: Their highest place.
-        tie_size: How many samples share the place, itself included; 1 without a tie.
+        rank: Mean rank of all samples tied with this one.
+        rank_low: Lowest rank of these samples.
+        rank_high: Highest rank of these samples.
+        tie_size: Number of these samples, including this one; 1 without a tie.
     """
 
     rank: np.ndarray
@@ -26,26 +26,30 @@ def rank_difficulty(easiness: np.ndarray, *, tie_break: np.ndarray | None = None
     """Rank samples from easiest to hardest.
 
     Args:
-        easiness: Score of every sample, shape (N,), larger for easier ones, such as cumulative
-            accuracy; negate losses.
-        tie_break: Second score, larger for easier ones, that orders samples of equal `easiness`,
-            such as the mean margin. Samples equal in both stay tied.
+        easiness: Score of every sample, larger for easier samples, such as cumulative accuracy
+            or the negative loss, shape (N,).
+        tie_break: Second score, larger for easier samples, such as the mean margin, shape (N,).
+            It orders samples of equal `easiness`; samples equal in both scores stay tied.
 
     Returns:
-        Ranks in [0, 1]. All samples tied have a rank of 0.5, between 0 and 1; a single sample
+        Ranks in [0, 1]. If all samples are tied, their rank is 0.5, from 0 to 1. A single sample
         has rank 0.
 
     Raises:
         ValueError: If there are no samples, scores are nan or the shapes differ.
+
+    Example:
+        >>> rank_difficulty(np.array([0.9, 0.1, 0.5, 0.9, 0.2])).rank.tolist()
+        [0.125, 1.0, 0.5, 0.125, 0.75]
     """
     keys = [np.asarray(easiness, dtype=float)]
     if tie_break is not None:
         keys.append(np.asarray(tie_break, dtype=float))
     shapes = {key.shape for key in keys}
     if len(shapes) > 1 or keys[0].ndim != 1 or len(keys[0]) == 0:
-        raise ValueError(f"scores must be one number per sample, got shapes {sorted(shapes)}.")
+        raise ValueError(f"Scores must be one number per sample, got shapes {sorted(shapes)}.")
     if any(np.isnan(key).any() for key in keys):
-        raise ValueError("scores must not be nan.")
+        raise ValueError("Scores must not be nan.")
     tie, sizes = _ties(keys)
     high = np.cumsum(sizes) - 1
     low = high - sizes + 1
@@ -59,31 +63,40 @@ def rank_difficulty(easiness: np.ndarray, *, tie_break: np.ndarray | None = None
 
 
 def order_drawn(ranks: Ranks, *, seed: int = 0) -> np.ndarray:
-    """Draw an order in which no two samples are tied.
+    """Order samples by difficulty, tied samples randomly.
 
     Args:
         ranks: Ranks of N samples.
-        seed: Of the draw among tied samples.
+        seed: Seed of the random order of tied samples.
 
     Returns:
-        Samples from easiest to hardest, shape (N,): a permutation that respects the ranks.
+        Sample indices from easiest to hardest, shape (N,).
+
+    Example:
+        >>> order_drawn(rank_difficulty(np.array([0.5, 0.1, 0.9]))).tolist()
+        [2, 0, 1]
     """
     draw = np.random.default_rng(seed).permutation(len(ranks.rank))
     return draw[np.argsort(ranks.rank[draw], kind="stable")]
 
 
 def select_examples(ranks: Ranks, n_samples: int, *, seed: int = 0) -> dict[str, np.ndarray]:
-    """Choose examples of easy, medium and hard samples.
+    """Select the easiest, the medium and the hardest samples.
 
     Args:
         ranks: Ranks of N samples.
-        n_samples: How many of each kind.
-        seed: Of the draw among tied samples.
+        n_samples: Number of samples of each kind.
+        seed: Seed of the random order of tied samples.
 
     Returns:
-        Up to `n_samples` samples each of "easiest", "medium" and "hardest", easiest first except
-        in "hardest"; fewer, and no sample twice, where there are fewer than three times as many.
-        "easiest" is filled first, then "hardest".
+        Mapping from "easiest", "medium" and "hardest" to up to `n_samples` sample indices each,
+        easiest first except in "hardest". No sample is selected twice: if N < 3 * `n_samples`,
+        "easiest" is filled first, then "hardest", then "medium".
+
+    Example:
+        >>> examples = select_examples(rank_difficulty(np.linspace(1, 0, 9)), 2)
+        >>> {kind: samples.tolist() for kind, samples in examples.items()}
+        {'easiest': [0, 1], 'medium': [3, 4], 'hardest': [8, 7]}
     """
     order = order_drawn(ranks, seed=seed)
     easiest = order[:n_samples]
@@ -98,7 +111,7 @@ def select_examples(ranks: Ranks, n_samples: int, *, seed: int = 0) -> dict[str,
 
 
 def _ties(keys: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Number of the tie every sample is in, easiest tie first, and the size of every tie."""
+    """Index of the group of tied samples of every sample, easiest first, and the group sizes."""
     order = np.lexsort([-key for key in reversed(keys)])
     is_new = np.zeros(len(order), dtype=bool)
     for key in keys:

@@ -1,4 +1,4 @@
-"""What confusion tables say about a classifier, in bits; numpy only."""
+"""Information-theoretic evaluation of classifiers from their confusion matrices."""
 
 from .bootstrap import BOOTSTRAP_METHODS, confusion_interval, resample_counts
 from .confusion import accuracy, balanced_accuracy, check_counts, confusion_counts

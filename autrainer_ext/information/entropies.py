@@ -1,11 +1,11 @@
-"""Entropies of true labels X and predicted labels Y, in bits, from confusion counts.
+"""Entropies of true labels X and predicted labels Y, in bits, from confusion matrices.
 
 Probabilities are relative frequencies (the plug-in estimate); empty cells contribute nothing.
-With the correction of Miller and Madow, entropies grow by (K - 1) / (2 n ln 2), K the number
-of cells, rows or columns that are not empty and n the number of samples. Identities survive it,
-since each of them is linear in H(X), H(Y) and H(X, Y). Bounds do not: an entropy may exceed log2
-of the number of classes, and the mutual information of labels that are nearly independent may be
-negative.
+The Miller-Madow correction adds (K - 1) / (2 n ln 2) to an entropy, where K is the number of
+cells, rows or columns that are not empty and n is the number of samples. Identities between the
+entropies still hold, since they are linear in H(X), H(Y) and H(X, Y). Bounds do not: a corrected
+entropy may exceed log2 of the number of classes, and the corrected mutual information of nearly
+independent labels may be negative.
 
 Source:
     Shannon (1948), A mathematical theory of communication, section 6.
@@ -17,13 +17,16 @@ Source:
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .confusion import check_counts
 
 
 @dataclass(frozen=True)
 class Entropies:
-    """Entropies of confusion tables in bits; every array has the leading shape of the tables.
+    """Entropies of confusion matrices in bits.
+
+    Every array has the leading shape of the confusion matrices.
 
     Attributes:
         h_true: H(X).
@@ -33,8 +36,8 @@ class Entropies:
         h_pred_given_true: H(Y|X) = H(X, Y) - H(X).
         mutual_information: I(X; Y) = H(X) + H(Y) - H(X, Y).
         variation_of_information: H(X|Y) + H(Y|X).
-        n_true: Number of rows, the classes without a sample included.
-        n_pred: Number of columns, likewise.
+        n_true: Number of rows: true classes, including those without a sample.
+        n_pred: Number of columns: predicted classes, including those never predicted.
     """
 
     h_true: np.ndarray
@@ -48,17 +51,22 @@ class Entropies:
     n_pred: int
 
 
-def entropy_bits(counts: np.ndarray, *, miller_madow: bool = False) -> np.ndarray:
-    """Entropy of the distribution in the last dimension.
+def entropy_bits(counts: ArrayLike, *, miller_madow: bool = False) -> np.ndarray:
+    """Entropy of the distribution in the last dimension, in bits.
 
     H = - sum_i p_i log2 p_i = log2 n - sum_i c_i log2 c_i / n, with p_i = c_i / n.
 
     Args:
-        counts: Counts, not negative, shape (..., K). Zeros alone have no entropy: nan.
-        miller_madow: Whether to correct the bias of small samples; needs counts, not shares.
+        counts: Counts, not negative, shape (..., K).
+        miller_madow: Whether to correct the bias of small samples; requires counts, not shares.
 
     Returns:
-        Bits, shape (...); in [0, log2 K] without the correction.
+        Entropies in bits, shape (...), in [0, log2 K] without the correction; nan if all counts
+        are zero.
+
+    Example:
+        >>> float(entropy_bits([2, 1, 1]))
+        1.5
     """
     counts = np.asarray(counts, dtype=np.float64)
     n = np.einsum("...i->...", counts)
@@ -71,20 +79,20 @@ def entropy_bits(counts: np.ndarray, *, miller_madow: bool = False) -> np.ndarra
     return without_rounding(bits)
 
 
-def entropies(counts: np.ndarray, *, miller_madow: bool = False) -> Entropies:
-    """All entropies of confusion tables.
+def entropies(counts: ArrayLike, *, miller_madow: bool = False) -> Entropies:
+    """Entropies, conditional entropies and mutual information of confusion matrices.
 
     Args:
-        counts: Counts, shape (..., true classes, predicted classes), square or not. Classes
-            without a true or without a predicted sample are welcome.
-        miller_madow: Whether to correct the three plain entropies for small samples; the other
-            quantities are made from them.
+        counts: Confusion matrices, shape (..., true classes, predicted classes), square or not.
+            Empty rows and columns are allowed.
+        miller_madow: Whether to correct H(X), H(Y) and H(X, Y) for small samples; the other
+            quantities are computed from them.
 
     Returns:
-        The entropies; none is negative without the correction.
+        The entropies. Without the correction none is negative.
 
     Raises:
-        ValueError: If a table is empty or has an entry that is negative or not finite.
+        ValueError: If a confusion matrix sums to zero or has a negative or infinite entry.
 
     Example:
         >>> float(entropies([[1, 0], [0, 1]]).mutual_information)
@@ -92,12 +100,14 @@ def entropies(counts: np.ndarray, *, miller_madow: bool = False) -> Entropies:
     """
     counts = check_counts(counts)
     *leading, n_true, n_pred = counts.shape
-    tables = (
+    marginals_and_joint = (
         np.einsum("...ij->...i", counts),
         np.einsum("...ij->...j", counts),
         counts.reshape(*leading, n_true * n_pred),
     )
-    h_true, h_pred, h_joint = (entropy_bits(table, miller_madow=miller_madow) for table in tables)
+    h_true, h_pred, h_joint = (
+        entropy_bits(each, miller_madow=miller_madow) for each in marginals_and_joint
+    )
     h_true_given_pred = without_rounding(h_joint - h_pred)
     h_pred_given_true = without_rounding(h_joint - h_true)
     return Entropies(
@@ -114,5 +124,16 @@ def entropies(counts: np.ndarray, *, miller_madow: bool = False) -> Entropies:
 
 
 def without_rounding(bits: np.ndarray) -> np.ndarray:
-    """The same with zero for what can only be a rounding error."""
+    """Replace values below 1e-13, which are rounding errors, by zero.
+
+    Args:
+        bits: Entropies or their differences, any shape.
+
+    Returns:
+        Values of the same shape.
+
+    Example:
+        >>> without_rounding(np.array([1.0, -2e-16])).tolist()
+        [1.0, 0.0]
+    """
     return np.where(np.abs(bits) < 1e-13, 0.0, bits)

@@ -1,21 +1,22 @@
 """Coordinates in the entropy triangle of a classifier.
 
-A balance of entropies, divided by its left side, gives three shares that sum to one:
+The entropies satisfy three balance equations. Dividing one by its left side gives three shares
+that sum to one, the coordinates of a point:
 
     true    log2 n_true                = D(X)            +     I(X; Y) + H(X|Y)
     pred    log2 n_pred                =          D(Y)   +     I(X; Y) + H(Y|X)
     joint   log2 n_true + log2 n_pred  = D(X)  +  D(Y)   + 2 * I(X; Y) + H(X|Y) + H(Y|X)
 
-where D(X) = log2 n_true - H(X) is the divergence of the labels from uniformity. Corners: all
-mutual information is a perfect classifier on balanced data, all variation is guessing, all
-divergence is a single class. With as many true as predicted classes the true and the pred point
-have the same height, and the joint point lies in the middle between them.
+where D(X) = log2 n_true - H(X) is the divergence of the labels from uniformity. The corner of
+mutual information is a perfect classifier on balanced data, the corner of variation is guessing,
+and the corner of divergence is a single class. If there are as many true as predicted classes,
+the true and the pred point have the same height, and the joint point lies halfway between them.
 
-Where a side has a single class there is nothing to divide: log2 1 = 0. Its point is (1, 0, 0), as
-that of the same table with any number of empty classes added.
+If the left side is log2 1 = 0 (a single class), the shares are undefined. The point is then set to
+(1, 0, 0), which is also the point of the same confusion matrix with empty classes added.
 
-With the correction of small samples the shares still sum to one but may be negative, so that the
-point lies outside the triangle.
+With the correction of small samples the shares still sum to one but may be negative; the point
+then lies outside the triangle.
 
 Source:
     Valverde-Albacete and Pelaez-Moreno (2010), Two information-theoretic tools to assess the
@@ -33,13 +34,18 @@ VIEWS = ("true", "pred", "joint")
 
 @dataclass(frozen=True)
 class TrianglePoint:
-    """Points in the triangle, arrays of one shape; nan for none.
+    """Coordinates of points in the entropy triangle; all arrays have the same shape.
+
+    The coordinates of a point sum to one; missing points are nan.
 
     Attributes:
-        divergence: Share of divergence from uniformity.
-        mutual_information: Share of mutual information.
-        variation: Share of what is not shared: the conditional entropy, or in the joint view
-            the variation of information.
+        divergence: Share of the divergence from uniformity.
+        mutual_information: Share of the mutual information.
+        variation: Share of the conditional entropy, or in the joint view of the variation of
+            information.
+
+    Raises:
+        ValueError: If the coordinates of a point do not sum to one.
     """
 
     divergence: np.ndarray
@@ -49,17 +55,23 @@ class TrianglePoint:
     def __post_init__(self) -> None:
         total = np.asarray(self.divergence + self.mutual_information + self.variation)
         if not np.allclose(total[~np.isnan(total)], 1, rtol=0, atol=1e-9):
-            raise ValueError(f"coordinates must sum to one, got {total}.")
+            raise ValueError(f"Coordinates must sum to one, got {total}.")
 
 
 def triangle_points(entropies: Entropies) -> dict[str, TrianglePoint]:
-    """Points of all three views.
+    """Points of all three views: true labels, predicted labels, both together.
 
     Args:
-        entropies: Entropies of tables of any leading shape.
+        entropies: Entropies of confusion matrices of any leading shape.
 
     Returns:
-        Points of that shape by the name of the view, in the order of `VIEWS`.
+        Mapping from the view, in the order of `VIEWS`, to points of that shape.
+
+    Example:
+        >>> from autrainer_ext.information import entropies
+        >>> points = triangle_points(entropies([[4, 0], [0, 4]]))
+        >>> {view: float(point.mutual_information) for view, point in points.items()}
+        {'true': 1.0, 'pred': 1.0, 'joint': 1.0}
     """
     points = (*split_coordinates(entropies), aggregate_coordinates(entropies))
     return dict(zip(VIEWS, points, strict=True))
@@ -69,10 +81,16 @@ def split_coordinates(entropies: Entropies) -> tuple[TrianglePoint, TrianglePoin
     """Points of the true and of the predicted labels.
 
     Args:
-        entropies: Entropies of tables of any leading shape.
+        entropies: Entropies of confusion matrices of any leading shape.
 
     Returns:
         The true and the pred point.
+
+    Example:
+        >>> from autrainer_ext.information import entropies
+        >>> true, pred = split_coordinates(entropies([[4, 0], [4, 0]]))  # always the first class
+        >>> float(true.variation), float(pred.divergence)
+        (1.0, 1.0)
     """
     h, shared = entropies, entropies.mutual_information
     h_uniform_true, h_uniform_pred = np.log2(h.n_true), np.log2(h.n_pred)
@@ -86,10 +104,16 @@ def aggregate_coordinates(entropies: Entropies) -> TrianglePoint:
     """Point of true and predicted labels together.
 
     Args:
-        entropies: Entropies of tables of any leading shape.
+        entropies: Entropies of confusion matrices of any leading shape.
 
     Returns:
-        The joint point. Its mutual information is 2 I(X; Y) over log2 n_true + log2 n_pred.
+        The joint point. Its mutual information is 2 I(X; Y) / (log2 n_true + log2 n_pred).
+
+    Example:
+        >>> from autrainer_ext.information import entropies
+        >>> point = aggregate_coordinates(entropies([[4, 0], [4, 0]]))  # always the first class
+        >>> float(point.variation), float(point.divergence)
+        (0.5, 0.5)
     """
     h, h_uniform = entropies, np.log2(entropies.n_true) + np.log2(entropies.n_pred)
     return _share(
@@ -101,15 +125,21 @@ def aggregate_coordinates(entropies: Entropies) -> TrianglePoint:
 
 
 def cartesian(point: TrianglePoint) -> tuple[np.ndarray, np.ndarray]:
-    """Place points in the plane.
+    """Cartesian coordinates of points in the entropy triangle.
 
-    Divergence pulls to (1, 0), mutual information to (1/2, sqrt(3)/2), variation to (0, 0).
+    The corners are (1, 0) for divergence, (1/2, sqrt(3)/2) for mutual information and (0, 0) for
+    variation.
 
     Args:
         point: Points of any shape.
 
     Returns:
         Coordinates x and y of that shape.
+
+    Example:
+        >>> x, y = cartesian(TrianglePoint(np.array(0.5), np.array(0.0), np.array(0.5)))
+        >>> float(x), float(y)
+        (0.5, 0.0)
     """
     return (
         point.divergence + point.mutual_information / 2,
@@ -121,8 +151,8 @@ def _share(
     divergence: np.ndarray, shared: np.ndarray, rest: np.ndarray, h_uniform: float
 ) -> TrianglePoint:
     if h_uniform == 0:
-        nothing = np.zeros_like(shared)
-        return TrianglePoint(nothing + 1, nothing, nothing)
+        zero = np.zeros_like(shared)
+        return TrianglePoint(zero + 1, zero, zero)
     return TrianglePoint(
         without_rounding(divergence) / h_uniform, shared / h_uniform, rest / h_uniform
     )

@@ -1,4 +1,4 @@
-"""Metrics for `metrics:` and `tracking_metric:` of a data set."""
+"""Metrics for the settings `metrics` and `tracking_metric` of a data set."""
 
 from .information import EMA, NIT, NormalizedMutualInformation
 

@@ -1,12 +1,13 @@
-"""Information in the predictions as metrics of the host; higher is better.
+"""Information-theoretic metrics for training with the host; higher is better.
 
-The host hands over labels, encoded or not, and neither the names nor the number of the classes.
-Unless `n_classes` says how many there are, those count that occur among the true or the predicted
-labels; that is fewer than there are where a split or a stratum lacks some.
+The host passes true and predicted labels, encoded or not, but not the number of classes. Unless
+`n_classes` is given, the number of distinct labels among both is used. It is too small if a split
+or a stratum lacks a class.
 """
 
 import numpy as np
 from autrainer.metrics import BaseAscendingMetric
+from numpy.typing import ArrayLike
 
 from autrainer_ext.information import (
     Entropies,
@@ -19,13 +20,14 @@ from autrainer_ext.information import (
 
 
 class NormalizedMutualInformation(BaseAscendingMetric):
-    """Height in the entropy triangle: I(X; Y) / log2 n, in [0, 1].
+    """Normalised mutual information of true labels X and predictions Y: I(X; Y) / log2 n.
 
-    Not the score of clusterings, which is divided by the mean of both entropies: this one reaches
-    1 only where all classes are equally frequent. 0 for a single class.
+    Range: [0, 1]; 0 for a single class. It is the height in the entropy triangle. The score of the
+    same name for clusterings is normalised by the mean of both entropies instead; this metric
+    reaches 1 only if all n classes are equally frequent.
 
     Args:
-        n_classes: Number of classes n. Default: those that occur.
+        n_classes: Number of classes n. Default: number of distinct labels.
 
     Raises:
         ValueError: If `n_classes` is less than one.
@@ -41,9 +43,9 @@ class NormalizedMutualInformation(BaseAscendingMetric):
 
 
 class EMA(BaseAscendingMetric):
-    """Entropy-modulated accuracy 2^-H(X|Y), in [1 / n, 1]; 1 for a single true class.
+    """Entropy-modulated accuracy (EMA) of predictions Y for true labels X: 2^-H(X|Y).
 
-    It does not depend on the number of classes.
+    Range: [1 / n, 1] for n classes; 1 for a single true class. The value does not depend on n.
 
     Source:
         autrainer_ext.information.perplexities.
@@ -54,10 +56,12 @@ class EMA(BaseAscendingMetric):
 
 
 class NIT(BaseAscendingMetric):
-    """Normalised information transfer factor 2^I(X; Y) / n, in [1 / n, 1].
+    """Normalised information transfer factor (NIT): 2^I(X; Y) / n.
+
+    X are the true labels, Y the predictions. Range: [1 / n, 1].
 
     Args:
-        n_classes: Number of classes n. Default: those that occur.
+        n_classes: Number of classes n. Default: number of distinct labels.
 
     Raises:
         ValueError: If `n_classes` is less than one.
@@ -72,27 +76,29 @@ class NIT(BaseAscendingMetric):
 
 def _checked(n_classes: int | None) -> int | None:
     if n_classes is not None and n_classes < 1:
-        raise ValueError(f"n_classes must be at least 1, got {n_classes}.")
+        raise ValueError(f"Argument n_classes must be at least 1, got {n_classes}.")
     return n_classes
 
 
-def _mutual_information(y_true, y_pred, n_classes: int | None) -> float:
+def _mutual_information(y_true: ArrayLike, y_pred: ArrayLike, n_classes: int | None) -> float:
     true, _ = split_coordinates(_entropies(y_true, y_pred, n_classes))
     return float(true.mutual_information)
 
 
-def _ema(y_true, y_pred) -> float:
+def _ema(y_true: ArrayLike, y_pred: ArrayLike) -> float:
     return float(ema(_entropies(y_true, y_pred)))
 
 
-def _nit(y_true, y_pred, n_classes: int | None) -> float:
+def _nit(y_true: ArrayLike, y_pred: ArrayLike, n_classes: int | None) -> float:
     return float(nit(_entropies(y_true, y_pred, n_classes)))
 
 
-def _entropies(y_true, y_pred, n_classes: int | None = None) -> Entropies:
+def _entropies(y_true: ArrayLike, y_pred: ArrayLike, n_classes: int | None = None) -> Entropies:
     labels, encoded = np.unique([np.asarray(y_true), np.asarray(y_pred)], return_inverse=True)
     if n_classes is not None and len(labels) > n_classes:
-        # no ValueError: the host would go on with the worst possible score
-        raise RuntimeError(f"n_classes is {n_classes}, but {len(labels)} classes occur.")
-    encoded = encoded.reshape(2, -1)
-    return entropies(confusion_counts(*encoded, n_classes or len(labels)))
+        # not a ValueError: the host would catch it and continue with the worst possible score
+        raise RuntimeError(
+            f"Argument n_classes is {n_classes}, but the labels contain {len(labels)} classes."
+        )
+    encoded_true, encoded_pred = encoded.reshape(2, -1)
+    return entropies(confusion_counts(encoded_true, encoded_pred, n_classes or len(labels)))

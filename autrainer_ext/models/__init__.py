@@ -1,4 +1,4 @@
-"""Networks for acoustic classification."""
+"""Compact networks for the classification of spectrograms."""
 
 from .cp_mobile import CPMobile
 from .dcase2022_baseline import DCASE2022Baseline

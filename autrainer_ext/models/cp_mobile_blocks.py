@@ -5,17 +5,22 @@ from torch import nn
 
 
 def round_channels(channels: float, divisor: int = 8) -> int:
-    """Nearest multiple of `divisor` that does not lose more than a tenth of `channels`.
+    """Round a number of channels to the nearest multiple of `divisor`, at least 90 % of it.
 
     Args:
-        channels: Wanted number of channels, positive.
-        divisor: Positive integer the result is a multiple of.
+        channels: Requested number of channels, positive.
+        divisor: Positive divisor of the result.
 
     Returns:
         Number of channels, at least `divisor`.
 
     Source:
-        Sandler et al. (2018), MobileNetV2, section 3.4 (width multiplier).
+        Code of Sandler et al. (2018), MobileNetV2: inverted residuals and linear bottlenecks,
+        function `_make_divisible`.
+
+    Example:
+        >>> round_channels(73.6), round_channels(18)  # 16 would be less than 90 % of 18
+        (72, 24)
     """
     rounded = max(divisor, int(channels + divisor / 2) // divisor * divisor)
     return rounded + divisor if rounded < 0.9 * channels else rounded
@@ -30,7 +35,23 @@ def convolution_norm(
     groups: int = 1,
     activation: bool = True,
 ) -> nn.Sequential:
-    """Convolution without bias, padded to keep the size at stride 1, then batch norm and ReLU."""
+    """Convolution without bias, batch norm and optional ReLU.
+
+    Args:
+        in_channels: Number of input channels.
+        out_channels: Number of output channels.
+        kernel_size: Odd size of the square kernel; padding keeps the map size at stride 1.
+        stride: Stride, or strides along both axes.
+        groups: Number of groups of the convolution.
+        activation: Whether a ReLU follows.
+
+    Returns:
+        Convolution, batch norm and, with `activation`, ReLU.
+
+    Example:
+        >>> convolution_norm(1, 8, 3, stride=2)(torch.zeros(2, 1, 5, 6)).shape
+        torch.Size([2, 8, 3, 3])
+    """
     layers: list[nn.Module] = [
         nn.Conv2d(
             in_channels,
@@ -49,11 +70,11 @@ def convolution_norm(
 
 
 class GlobalResponseNorm(nn.Module):
-    """Scales every channel by its energy relative to the other channels.
+    """Global response norm: scales every channel by its norm relative to the other channels.
 
-    With g_c = ||x_c||_2 over the map and n_c = g_c / (mean_k g_k + 1e-6):
-    y = scale * (x * n) + shift + x. `scale` and `shift` are single numbers that start at zero,
-    so that the layer starts as the identity. A map of zeros stays at `shift`.
+    y = scale * (x * n) + shift + x, with n_c = g_c / (mean_k g_k + 1e-6) and g_c = ||x_c||_2, the
+    norm of channel c over the map. `scale` and `shift` are trained scalars. They are initialised
+    with zero, so that the layer starts as the identity. For x = 0 the output is `shift`.
 
     Source:
         Woo et al. (2023), ConvNeXt V2, algorithm 1, there with one scale and shift per channel.
@@ -73,17 +94,23 @@ class GlobalResponseNorm(nn.Module):
 
 
 class InvertedResidual(nn.Module):
-    """Expand, filter each channel on its own, project; add a shortcut where shapes allow.
+    """Inverted residual block: expansion, depthwise convolution, projection and shortcut.
 
-    The shortcut exists where the number of channels is kept; with a stride it is a 3 x 3
-    average. The response norm and the ReLU come after the sum.
+    The shortcut exists if the numbers of input and output channels are equal. It is the identity,
+    or 3 x 3 average pooling if the block has a stride. The response norm and the ReLU follow the
+    sum.
 
     Args:
-        in_channels: Channels of the input.
-        out_channels: Channels of the output.
-        expansion_rate: Width of the hidden layer relative to `in_channels`.
-        stride: Steps along (mel, frames).
+        in_channels: Number of input channels.
+        out_channels: Number of output channels.
+        expansion_rate: Ratio of the hidden channels to `in_channels`.
+        stride: Strides (mel, frames).
         response_norm: Whether a global response norm precedes the ReLU.
+
+    Source:
+        Sandler et al. (2018), MobileNetV2: inverted residuals and linear bottlenecks. This
+        shortcut and the response norm: Schmid et al. (2023), CP-JKU submission to DCASE 2023
+        Task 1.
     """
 
     def __init__(

@@ -1,10 +1,11 @@
-"""Weights of CP-Mobile under the names of the published code.
+"""Conversion of published CP-Mobile weights.
 
-The published code names layers by position (`in_c`, `stages.s1.b1.block.0`, `feed_forward`) and
-keeps no record of its settings: they are read off the shapes.
+The published code uses other layer names (`in_c`, `stages.s1.b1.block.0`, `feed_forward`) and does
+not save the arguments of the network; they are inferred from the shapes of the weights.
 """
 
 import re
+from collections.abc import Callable
 
 import torch
 
@@ -24,28 +25,33 @@ _LAYERS = {
 
 
 def from_published(state: dict[str, torch.Tensor]) -> CPMobile:
-    """Build the network that published weights belong to.
+    """Build a `CPMobile` with published weights.
 
-    Strides leave no trace in the weights: networks with a response norm get those of the 2023
-    submission, networks without get those of the 2024 baseline.
+    Strides cannot be inferred from the weights. Networks with a response norm get the strides of
+    the 2023 submission, networks without it those of the 2024 baseline.
 
     Args:
-        state: Weights by published name, with or without a prefix; entries that are not part
-            of the network, such as those of a front end, are left out.
+        state: Weights by published name, with or without a prefix. Entries that are not part of
+            the network, such as those of a front end, are ignored.
 
     Returns:
         The network in evaluation mode.
 
     Raises:
-        ValueError: If the weights are not those of a whole CP-Mobile.
+        ValueError: If the weights are not those of a complete CP-Mobile.
 
     Source:
         Published names: fschmid56/cpjku_dcase23, models/cp_mobile_clean.py.
+
+    Example:
+        >>> from_published({"stem.weight": torch.zeros(8, 1, 3, 3)})
+        Traceback (most recent call last):
+        ValueError: No CP-Mobile weights: 'in_c.0.0.weight' is missing.
     """
     state = rename_published(state)
     try:
         model = CPMobile(**infer_arguments(state))
-        # counters of seen batches may be missing in plain arrays
+        # the batch counters of batch norms may be missing in plain arrays
         missing, unexpected = model.load_state_dict(state, strict=False)
     except (KeyError, RuntimeError) as error:
         raise ValueError(f"The weights are not a complete CP-Mobile: {error}") from error
@@ -58,17 +64,21 @@ def from_published(state: dict[str, torch.Tensor]) -> CPMobile:
 
 
 def rename_published(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Translate published layer names to those of `CPMobile`.
+    """Rename published weights to the layer names of `CPMobile`.
 
     Args:
-        state: Weights by published name, with or without a prefix; entries that are not part
-            of the network, such as those of a front end, are left out.
+        state: Weights by published name, with or without a prefix. Entries that are not part of
+            the network, such as those of a front end, are ignored.
 
     Returns:
-        Weights by our names.
+        Weights by layer name of `CPMobile`.
 
     Raises:
-        ValueError: If there is no first convolution `in_c.0.0.weight`.
+        ValueError: If the weight of the first convolution, `in_c.0.0.weight`, is missing.
+
+    Example:
+        >>> list(rename_published({"model.in_c.0.0.weight": torch.zeros(8, 1, 3, 3)}))
+        ['stem.0.0.weight']
     """
     first = next((name for name in state if name.endswith("in_c.0.0.weight")), None)
     if first is None:
@@ -92,18 +102,24 @@ def rename_published(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
 
 def infer_arguments(state: dict[str, torch.Tensor]) -> dict:
-    """Arguments of the `CPMobile` whose weights these are.
+    """Infer the arguments of `CPMobile` from its weights.
 
     Args:
-        state: Weights by our names.
+        state: Weights by layer name of `CPMobile`.
 
     Returns:
-        Keyword arguments. Multiplier and expansion are the simplest numbers that give the
-        widths found.
+        Keyword arguments. `channels_multiplier` and `expansion_rate` are the numbers with the
+        fewest decimals that give the channels of the weights.
 
     Raises:
         KeyError: If a layer is missing.
-        ValueError: If no multiplier and expansion give the widths found.
+        ValueError: If no `channels_multiplier` or `expansion_rate` gives the channels.
+
+    Example:
+        >>> model = CPMobile(4, base_channels=8, channels_multiplier=2.1, expansion_rate=1.5)
+        >>> arguments = infer_arguments(model.state_dict())
+        >>> arguments["output_dim"], arguments["base_channels"], arguments["n_blocks"]
+        (4, 8, [3, 2, 1])
     """
     depths: dict[int, int] = {}
     for name in state:
@@ -123,11 +139,11 @@ def infer_arguments(state: dict[str, torch.Tensor]) -> dict:
         "base_channels": base,
         "channels_multiplier": _simplest(
             lambda m: [round_channels(base * m**stage) for stage in range(len(widths))] == widths,
-            f"channels multiplier gives the widths {widths}",
+            f"channels multiplier gives the channels {widths}",
         ),
         "expansion_rate": _simplest(
             lambda e: all(round_channels(narrow * e) == wide for wide, narrow in hidden),
-            "expansion rate gives the hidden widths",
+            "expansion rate gives the hidden channels",
         ),
         "n_blocks": n_blocks,
         "strides": None if response_norm else STRIDES_2024,
@@ -136,8 +152,8 @@ def infer_arguments(state: dict[str, torch.Tensor]) -> dict:
     }
 
 
-def _simplest(fits, what: str) -> float:
-    """Number in [1, 20] with the fewest decimals that fits."""
+def _simplest(fits: Callable[[float], bool], what: str) -> float:
+    """Smallest number in [1, 20] with at most two decimals, and as few as possible, that fits."""
     for decimals in (0, 1, 2):
         for step in range(10**decimals, 20 * 10**decimals + 1):
             if fits(step / 10**decimals):

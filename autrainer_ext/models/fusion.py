@@ -1,4 +1,4 @@
-"""Faster evaluation of trained convolutional networks."""
+"""Fusion of batch norms into convolutions, for faster evaluation."""
 
 import copy
 
@@ -7,17 +7,22 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 
 def fuse_batch_norms(model: nn.Module) -> nn.Module:
-    """Fold every batch norm that directly follows a convolution into that convolution.
+    """Fuse every batch norm that directly follows a convolution into that convolution.
 
-    Only neighbours inside an `nn.Sequential` are folded, since only there the order of
-    registration is the order of evaluation.
+    Only adjacent layers of an `nn.Sequential` are fused, since only there the order of registration
+    is the order of evaluation.
 
     Args:
-        model: Trained network in any mode; it is left as it is.
+        model: Trained network in any mode; it is not modified.
 
     Returns:
-        A copy in evaluation mode with the same outputs up to rounding. It cannot be trained
-        further: its batch norms are gone.
+        Copy in evaluation mode with the same outputs up to rounding. It should not be trained
+        further, since the fused batch norms are removed.
+
+    Example:
+        >>> from autrainer_ext.models.cp_mobile_blocks import convolution_norm
+        >>> [type(layer).__name__ for layer in fuse_batch_norms(convolution_norm(1, 8, 3))]
+        ['Conv2d', 'Identity', 'ReLU']
     """
     fused = copy.deepcopy(model).eval()
     for sequence in fused.modules():

@@ -75,7 +75,7 @@ def test_value_by_hand():
 
 
 def test_weights_stay_outside_of_the_exponent():
-    """Not (1 - exp(-w CE))^gamma w CE: a weight only multiplies."""
+    """The weight is a factor of the loss: it is not (1 - exp(-w CE))^gamma w CE."""
     weighted, plain = make(weighting="inverse_frequency"), make()
     weighted.reduction = plain.reduction = "none"
     logits, target = batch(2)

@@ -19,7 +19,7 @@ def make(counts=COUNTS, **kwargs):
 
 
 def begin(loss, iteration, iterations=10):
-    """What the host calls when an iteration begins."""
+    """Call the callback as the host does when an iteration begins."""
     loss.cb_on_iteration_begin(
         SimpleNamespace(cfg=SimpleNamespace(iterations=iterations)), iteration
     )
@@ -95,7 +95,7 @@ def test_without_a_share_there_are_no_weights():
 
 
 def test_state_depends_on_the_iteration_alone():
-    """As after training was interrupted, continued, or told the same iteration twice."""
+    """As after interrupted or continued training, or a repeated iteration."""
     loss, fresh = make(reweight_after=0.5), make(reweight_after=0.5)
     for iteration in (1, 9, 9, 2, 10, 7):
         begin(loss, iteration)
@@ -131,7 +131,7 @@ def test_copy_of_the_tracker_keeps_the_first_phase():
     ("settings", "message"),
     [
         ({"max_margin": -0.5}, "max_margin must be at least 0, got -0.5"),
-        ({"scale": 0.0}, "scale must be more than 0, got 0.0"),
+        ({"scale": 0.0}, "scale must be greater than 0, got 0.0"),
         ({"reweight_after": 1.0}, r"reweight_after must be in \[0, 1\), got 1.0"),
         ({"reweight_after": -0.1}, r"reweight_after must be in \[0, 1\), got -0.1"),
     ],

@@ -1,4 +1,4 @@
-"""What the criteria do to a small linear problem with a known optimum."""
+"""Effect of the criteria on a small linear problem with a known optimum."""
 
 import numpy as np
 import pytest

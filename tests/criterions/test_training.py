@@ -25,7 +25,7 @@ hydra: {{sweeper: {{params: {{+seed: 1, +criterion@dataset.criterion: "{criteria
 
 @pytest.fixture(scope="module")
 def criteria(root):
-    """Those the study compares."""
+    """Criteria compared in the study."""
     experiment = OmegaConf.load(root / "conf/ext_balancing_fsdd.yaml")
     return experiment.hydra.sweeper.params["+criterion@dataset.criterion"].split(",")
 

@@ -76,7 +76,7 @@ def test_mixed_samples_weigh_as_their_classes_do(seed):
 
 
 def test_best_constant_prediction_is_uniform():
-    """The minimum over the training samples without features: inverse weights undo the priors."""
+    """Without features, the weights cancel the priors at the minimum of the loss."""
     target = torch.repeat_interleave(torch.arange(4), torch.tensor(COUNTS))
     logits = torch.zeros(4, dtype=torch.float64, requires_grad=True)
     loss = make()(logits.expand(len(target), 4), target)

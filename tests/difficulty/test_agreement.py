@@ -15,7 +15,7 @@ from autrainer_ext.difficulty import (
 
 
 def noisy_hits(rng, n_runs, n_samples=400, n_checkpoints=10):
-    """Runs that share how hard a sample is and differ by chance."""
+    """Scores of runs with the same sample difficulty and independent noise."""
     ease = rng.beta(2, 1, size=n_samples)
     return rng.binomial(n_checkpoints, ease, size=(n_runs, n_samples))
 
@@ -25,9 +25,9 @@ def noisy_hits(rng, n_runs, n_samples=400, n_checkpoints=10):
 def test_rank_correlations_are_those_of_scipy(seed, n_samples, n_first, n_second):
     rng = np.random.default_rng(seed)
     first, second = rng.integers(n_first, size=n_samples), rng.integers(n_second, size=n_samples)
-    table = np.zeros((n_first, n_second))
-    np.add.at(table, (first, second), 1)
-    rho, tau = rank_correlations(table)
+    counts = np.zeros((n_first, n_second))
+    np.add.at(counts, (first, second), 1)
+    rho, tau = rank_correlations(counts)
     if len(set(first.tolist())) == 1 or len(set(second.tolist())) == 1:
         assert math.isnan(rho)
         assert math.isnan(tau)
@@ -102,10 +102,10 @@ def test_impossible_scores_are_rejected():
         correlate_pairs(np.zeros((2, 0)), [(0, 1)])
     with pytest.raises(ValueError, match="numbers"):
         correlate_pairs(np.array([[np.nan, 1.0]]), [])
-    with pytest.raises(ValueError, match="too fine"):
+    with pytest.raises(ValueError, match="too many distinct values, 5000 and 5000"):
         correlate_pairs(np.random.default_rng(0).normal(size=(2, 5000)), [(0, 1)])
     some = correlate_pairs(np.array([[1.0, 2], [1, 2]]), [(0, 1)], n_resamples=2)
-    with pytest.raises(ValueError, match="no pairs"):
+    with pytest.raises(ValueError, match="There are no pairs"):
         mean_agreement(some, [])
     with pytest.raises(ValueError, match=r"between 0 and 1, got 95"):
         mean_agreement(some, confidence=95)

@@ -10,7 +10,7 @@ from autrainer_ext.difficulty import ensemble_sizes
 
 
 def noisy_hits(rng, n_runs, n_samples=400, n_checkpoints=10):
-    """Runs that share how hard a sample is and differ by chance."""
+    """Hits of runs with the same sample difficulty and independent noise."""
     ease = rng.beta(2, 1, size=n_samples)
     return rng.binomial(n_checkpoints, ease, size=(n_runs, n_samples))
 

@@ -94,15 +94,15 @@ def relabel(run):
         ),
         (
             lambda run: resave(run, "outputs", lambda x: x * np.nan),
-            r"'one' \(train\): outputs of iteration 2 are not all finite",
+            r"'one' \(train\): Outputs of iteration 2 are not all finite",
         ),
         (
             lambda run: resave(run, "targets", lambda x: x[::-1]),
-            r"'one' \(train\): targets of iteration 2 are not",
+            r"'one' \(train\): Targets of iteration 2 differ",
         ),
         (
             lambda run: resave(run, "indices", lambda x: x // 2),
-            r"'one' \(train\): outputs of iteration 2 do not hold every sample once",
+            r"'one' \(train\): Outputs of iteration 2 do not contain every sample once",
         ),
         (
             lambda run: (run.iterations[2] / "traineval_outputs.npy").write_bytes(b"cut"),
@@ -112,7 +112,7 @@ def relabel(run):
             lambda run: (run.path / "_best/best_results.yaml").unlink(),
             "one/_best/best_results.yaml' names no best iteration",
         ),
-        (relabel, "'one': the table of its train split does not fit"),
+        (relabel, "'one': the metadata of the train split do not match"),
     ],
 )
 def test_damaged_runs_are_named(make_run, damage, message):
@@ -139,5 +139,5 @@ def test_unknown_splits_and_stops_are_named(make_run):
     run = make_run("one", OUTPUTS, TARGETS)
     with pytest.raises(ValueError, match="Unknown split 'nowhere'"):
         measure_saved(run, "nowhere")
-    with pytest.raises(ValueError, match="stop must be 'best' or 'last', got 'first'"):
+    with pytest.raises(ValueError, match="Unknown stop 'first'.*best, last"):
         measure_saved(run, stop="first")

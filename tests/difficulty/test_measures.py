@@ -197,12 +197,12 @@ def test_outputs_are_left_alone():
 @pytest.mark.parametrize(
     ("checkpoints", "best", "message"),
     [
-        ([], 1, "no checkpoints"),
-        (logits(PREDICTIONS), 5, "best iteration, 5"),
-        (logits(PREDICTIONS)[::-1], 1, "iteration 3 comes after 4"),
+        ([], 1, "There are no checkpoints"),
+        (logits(PREDICTIONS), 5, "The best iteration, 5, is not among"),
+        (logits(PREDICTIONS)[::-1], 1, "iteration 3 after 4"),
         ([(1, np.full((4, 3), np.nan))], 1, "iteration 1 are not all finite"),
         ([(1, np.zeros((3, 3)))], 1, r"shape \(3, 3\), expected \(4 samples"),
-        ([(1, np.zeros((4, 2)))], 1, r"targets must be in \[0, 2\)"),
+        ([(1, np.zeros((4, 2)))], 1, r"Targets must be in \[0, 2\), got 0 to 2"),
     ],
 )
 def test_impossible_checkpoints_are_rejected(checkpoints, best, message):

@@ -37,8 +37,8 @@ def test_limits_are_those_of_scipy_on_the_same_resamples(method, seed):
     for column in range(len(low)):
 
         def statistic(samples, axis, column=column):
-            tables = np.stack([(samples == cell).sum(axis=axis) for cell in range(9)], axis=-1)
-            return measures(tables.reshape(*tables.shape[:-1], 3, 3))[..., column]
+            matrices = np.stack([(samples == cell).sum(axis=axis) for cell in range(9)], axis=-1)
+            return measures(matrices.reshape(*matrices.shape[:-1], 3, 3))[..., column]
 
         expected = stats.bootstrap(
             (samples,),
@@ -50,7 +50,7 @@ def test_limits_are_those_of_scipy_on_the_same_resamples(method, seed):
         np.testing.assert_allclose((low[column], high[column]), expected, atol=1e-10)
 
 
-def test_resampled_tables_are_distributed_as_resampled_samples():
+def test_resampled_matrices_are_distributed_as_resampled_samples():
     drawn = resample_counts(COUNTS, 20_000, np.random.default_rng(0))
     n, shares = COUNTS.sum(), COUNTS / COUNTS.sum()
     assert (drawn.sum(axis=(1, 2)) == n).all()
@@ -66,24 +66,24 @@ def test_interval_of_accuracy_is_near_that_of_the_normal_distribution():
 
 
 def test_basic_limits_hold_the_true_mutual_information():
-    """Of ten classes and 600 samples; the other methods follow the bias (see the module)."""
+    """Ten classes, 600 samples; limits of the other methods are biased (see the module)."""
     rng = np.random.default_rng(0)
     shares = (np.eye(10) + 0.06) / (np.eye(10) + 0.06).sum()
     truth = entropies(shares).mutual_information
-    tables = rng.multinomial(600, shares.ravel(), size=100).reshape(-1, 10, 10)
+    matrices = rng.multinomial(600, shares.ravel(), size=100).reshape(-1, 10, 10)
 
     def statistic(counts):
         return entropies(counts).mutual_information
 
     held = {}
     for method in ("basic", "percentile"):
-        low, high = confusion_interval(tables, statistic, method=method, n_resamples=300)
+        low, high = confusion_interval(matrices, statistic, method=method, n_resamples=300)
         held[method] = np.mean((low <= truth) & (truth <= high))
     assert held["basic"] > 0.85
     assert held["percentile"] < 0.5
 
 
-def test_interval_of_a_table_does_not_depend_on_its_neighbours():
+def test_interval_of_a_matrix_does_not_depend_on_its_neighbours():
     stack = np.stack([[COUNTS, COUNTS.T], [COUNTS + 1, COUNTS]])
     low, high = confusion_interval(stack, measures, n_resamples=50, seed=3)
     assert low.shape == high.shape == (2, 2, 13)
@@ -116,7 +116,7 @@ def test_one_sample_has_no_interval(method):
     assert np.isnan(limits).all()
 
 
-def test_no_tables_give_no_intervals():
+def test_no_matrices_give_no_intervals():
     low, high = confusion_interval(np.zeros((0, 2, 2)), accuracy)
     assert low.shape == high.shape == (0,)
 
@@ -124,9 +124,9 @@ def test_no_tables_give_no_intervals():
 @pytest.mark.parametrize(
     ("counts", "options", "message"),
     [
-        ([[0.5, 1]], {}, "whole numbers"),
-        ([[0, 0]], {}, "sum to zero"),
-        (COUNTS, {"method": "normal"}, "one of basic, percentile, bca, got 'normal'"),
+        ([[0.5, 1]], {}, "must hold whole numbers"),
+        ([[0, 0]], {}, "Argument counts must not sum to zero"),
+        (COUNTS, {"method": "normal"}, "Unknown bootstrap method 'normal'.*basic, percentile, bca"),
         (COUNTS, {"confidence": 95}, "between 0 and 1, got 95"),
         (COUNTS, {"n_resamples": 1}, "at least 2, got 1"),
     ],

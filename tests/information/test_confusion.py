@@ -36,9 +36,9 @@ def test_one_truth_serves_many_epochs():
     [
         ([0, 2], [0, 1], r"y_true must be in \[0, 2\), got 0 to 2"),
         ([0, 1], [-1, 1], r"y_pred must be in \[0, 2\), got -1 to 1"),
-        ([0.0, 1.0], [0, 1], r"y_true must be an array of whole numbers.*float64"),
+        ([0.0, 1.0], [0, 1], r"y_true must be an array of integers.*float64"),
         (0, 0, r"y_true must be an array"),
-        ([0, 1, 1], [0, 1], "3 true and 2 predicted labels"),
+        ([0, 1, 1], [0, 1], "same length, got 3 and 2"),
     ],
 )
 def test_labels_that_cannot_be_counted_are_named(y_true, y_pred, message):
@@ -56,7 +56,7 @@ def test_labels_that_cannot_be_counted_are_named(y_true, y_pred, message):
         ([[[1, 0], [0, 1]], [[0, 0], [0, 0]]], "must not sum to zero"),
     ],
 )
-def test_unusable_tables_are_rejected(counts, message):
+def test_unusable_matrices_are_rejected(counts, message):
     with pytest.raises(ValueError, match=message):
         check_counts(counts)
 
@@ -64,7 +64,7 @@ def test_unusable_tables_are_rejected(counts, message):
 def test_accuracies_by_hand():
     counts = np.array([[[3, 1, 0], [0, 0, 0], [2, 2, 2]], [[0, 5, 0], [0, 1, 0], [0, 0, 2]]])
     np.testing.assert_allclose(accuracy(counts), [5 / 10, 3 / 8])
-    # the second class of the first table has no true sample and no share
+    # the second class of the first matrix has no true sample and no share
     np.testing.assert_allclose(
         balanced_accuracy(counts), [(3 / 4 + 2 / 6) / 2, (0 + 1 + 1) / 3], rtol=1e-15
     )

@@ -12,7 +12,7 @@ TABLES = npst.arrays(
     np.int64,
     st.tuples(st.integers(1, 7), st.integers(1, 7)),
     elements=st.one_of(st.just(0), st.integers(0, 10**6)),
-).filter(lambda table: table.sum() > 0)
+).filter(lambda matrix: matrix.sum() > 0)
 
 
 def slow(counts):

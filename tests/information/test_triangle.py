@@ -72,7 +72,7 @@ def test_coordinates_are_those_of_a_loop_over_cells(counts):
 
 @settings(deadline=None)
 @given(TABLES)
-def test_views_of_square_tables_lie_on_a_level_line(counts):
+def test_views_of_square_matrices_lie_on_a_level_line(counts):
     size = min(counts.shape)
     square = counts[:size, :size] + np.eye(size, dtype=int)
     found = {view: np.array(point) for view, point in coordinates(square).items()}
@@ -82,7 +82,7 @@ def test_views_of_square_tables_lie_on_a_level_line(counts):
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_sparse_tables_with_absent_classes_sum_to_one(seed):
+def test_sparse_matrices_with_absent_classes_sum_to_one(seed):
     rng = np.random.default_rng(seed)
     counts = rng.poisson(0.2, (50, 10, 10))
     counts[:, seed % 10] = 0  # never true, but predicted

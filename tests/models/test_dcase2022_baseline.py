@@ -137,7 +137,7 @@ def test_saved_model_is_the_same(tmp_path):
         ({"output_dim": 3, "dropout": 1.0}, r"dropout must be in \[0, 1\), got 1.0"),
         (
             {"output_dim": 3, "embedding_layer": "conv2"},
-            "one of block1, block2, block3, hidden, got 'conv2'",
+            "Unknown embedding layer 'conv2'.*block1, block2, block3, hidden",
         ),
     ],
 )
