@@ -32,9 +32,7 @@ def test_a_plugin_that_fails_is_a_warning(tiny):
 def test_settings_are_those_of_the_configuration_and_the_overrides(name, tmp_path, monkeypatch):
     folder = tmp_path / "conf/plugin"
     folder.mkdir(parents=True)
-    (folder / "EntropyTriangle.yaml").write_text(
-        f"_target_: {TRIANGLE}\nevery: 2\nstart: 4\n"
-    )
+    (folder / "EntropyTriangle.yaml").write_text(f"_target_: {TRIANGLE}\nevery: 2\nstart: 4\n")
     monkeypatch.chdir(tmp_path)
     plugins = OmegaConf.create([name, {name: {"every": 5}}, {name: None}])
     first, second, third = RunPlugins(plugins).plugins
