@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from omegaconf import OmegaConf
 
@@ -50,7 +50,7 @@ class RunPlugins(CallbackMixin):
 
 def _load(plugin: str | Mapping[str, Any]) -> AbstractPlugin:
     if OmegaConf.is_config(plugin):
-        plugin = OmegaConf.to_container(plugin, resolve=True)
+        plugin = cast("dict[str, Any]", OmegaConf.to_container(plugin, resolve=True))
     if isinstance(plugin, str):
         return load_plugin(plugin)
     if len(plugin) != 1:

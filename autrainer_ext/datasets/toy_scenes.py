@@ -12,7 +12,8 @@ from autrainer_ext.atomic import atomic_folder
 from .cached import CachedClassificationDataset
 from .folders import is_built
 from .toy_devices import DEVICES, record
-from .toy_sounds import CITIES, RATE, SCENES, moment
+from .toy_sounds import RATE
+from .toy_soundscapes import CITIES, SCENES, moment
 
 TABLES = ["train.csv", "dev.csv", "test.csv"]
 TRAIN_MOMENTS = [180, 126, 88, 62, 43, 30]

@@ -101,7 +101,7 @@ def test_features_that_do_not_fit_are_read_from_disk_and_said_once(root, caplog)
     with caplog.at_level(logging.WARNING):
         before = [dataset[i][0] for i in range(8)]
     assert [r.getMessage() for r in caplog.records] == [
-        "The 0.00 GiB set aside for features are full after 4 of 8 recordings: "
+        "The feature cache of 0.00 GiB is full after 4 of 8 recordings: "
         "the others are read from disk every time."
     ]
     for i in range(8):
