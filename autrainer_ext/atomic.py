@@ -1,4 +1,4 @@
-"""Folders and files that appear whole or not at all."""
+"""Atomic writing: folders and files appear complete or not at all."""
 
 import os
 import shutil
@@ -9,22 +9,22 @@ from pathlib import Path
 
 
 def is_free(path: Path) -> bool:
-    """Whether a folder can be made at `path` without touching anything: nothing or an empty one."""
+    """Check that `path` does not exist or is an empty folder."""
     return not path.exists() or (path.is_dir() and not any(path.iterdir()))
 
 
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
-    """Build a folder beside `path` and rename it to `path` at the end.
+    """Write a folder under a temporary name beside `path` and rename it when complete.
 
     Args:
         path: Folder that does not exist yet, or is empty.
 
     Yields:
-        An empty folder. If the block fails it is removed and `path` is left as it was.
+        Empty temporary folder. If the block fails, it is removed and `path` is unchanged.
 
     Raises:
-        FileExistsError: If `path` is a file or a folder that holds something.
+        FileExistsError: If `path` is a file or a folder that is not empty.
     """
     if not is_free(path):
         raise FileExistsError(f"'{path}' exists and is not an empty folder.")
@@ -32,7 +32,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
     try:
         yield folder
-        folder.chmod(0o755)  # mkdtemp hides it from everybody else
+        folder.chmod(0o755)  # mkdtemp makes it private
         folder.rename(path)
     except BaseException:
         shutil.rmtree(folder)
@@ -41,14 +41,14 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
-    """Write a file beside `path` and rename it to `path` at the end.
+    """Write a file under a temporary name beside `path` and rename it when complete.
 
     Args:
-        path: File to make or to replace; its folder is made if it is missing.
+        path: File to create or replace. Its folder is created if it is missing.
 
     Yields:
-        Path to write to, with the suffix of `path`. If the block fails it is removed and `path`
-        is left as it was.
+        Temporary path to write to, with the suffix of `path`. If the block fails, the temporary
+        file is removed and `path` is unchanged.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.stem}-{os.getpid()}{path.suffix}")

@@ -1,11 +1,11 @@
-"""The one place that knows in what the versions of the host differ."""
+"""Differences between host versions. No other module depends on the version."""
 
-try:  # autrainer from 0.10 on calls back only what inherits from its mixin
+try:  # autrainer 0.10 and later call only callbacks that inherit from its mixin
     from autrainer.core.callbacks import CallbackMixin
 except ImportError:
 
-    class CallbackMixin:
-        """Base of everything with `cb_*` methods; autrainer 0.4 asks for none."""
+    class CallbackMixin:  # type: ignore[no-redef]  # stands in for the missing import
+        """Base class of callbacks (`cb_*` methods). autrainer 0.4 requires none."""
 
 
 __all__ = ["CallbackMixin"]

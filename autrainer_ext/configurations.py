@@ -1,4 +1,4 @@
-"""Where configurations come from: the user, this package, the hosts."""
+"""Search path of configurations: the user, this package, the hosts."""
 
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -9,24 +9,24 @@ from hydra_plugins.autrainer_ext import ShippedConfigSource, configuration_direc
 
 @dataclass(frozen=True)
 class ConfigurationSource:
-    """A folder of configurations and the name it goes by."""
+    """Folder of configurations and its name in listings."""
 
     name: str
     root: Path
 
     def names(self, directory: str) -> list[str]:
-        """Configurations in a sub-folder, sorted without regard to case."""
+        """List the configurations in a sub-folder, sorted case-insensitively."""
         files = [path for path in (self.root / directory).glob("*.yaml") if self.serves(path)]
         return sorted((path.stem for path in files), key=lambda name: (name.lower(), name))
 
     def serves(self, path: Path) -> bool:
-        """Whether Hydra finds `path` here: the checkout's own experiment is nobody else's."""
+        """Check that Hydra finds `path` here; it hides the default experiments of the checkout."""
         hidden = self.name == "autrainer-ext" and path.parent == self.root
         return path.is_file() and not (hidden and path.name in ShippedConfigSource.HIDDEN)
 
 
 def sources() -> list[ConfigurationSource]:
-    """Where configurations come from; the first that has a name wins, as in Hydra."""
+    """List the sources in the order of precedence, as Hydra does: the first match is used."""
     hosts = [
         ConfigurationSource(host, _package_directory(host).parent / f"{host}-configurations")
         for host in ("aucurriculum", "autrainer")
@@ -39,12 +39,14 @@ def sources() -> list[ConfigurationSource]:
 
 
 def _package_directory(package: str) -> Path:
-    spec = find_spec(package)  # found, not imported: aucurriculum renames runs on import
+    spec = find_spec(package)  # without import: importing aucurriculum renames runs
+    if spec is None or spec.origin is None:
+        raise ImportError(f"Package '{package}' is not installed.")
     return Path(spec.origin).parent
 
 
 def directories() -> list[str]:
-    """Groups of configurations of all sources; `.` holds the experiments."""
+    """List the configuration groups of all sources; `.` is the group of experiments."""
     folders = {
         path.parent.relative_to(source.root).as_posix()
         for source in sources()
@@ -56,7 +58,16 @@ def directories() -> list[str]:
 def find_configuration(
     directory: str, name: str, among: list[ConfigurationSource] | None = None
 ) -> Path | None:
-    """First file of that name, with or without `.yaml`, in the order of `sources`."""
+    """Find a configuration by name.
+
+    Args:
+        directory: Group, such as "plugin".
+        name: Name of the configuration, with or without `.yaml`.
+        among: Sources to search. Default: `sources()`.
+
+    Returns:
+        First file of that name in the order of the sources, or None.
+    """
     for source in among or sources():
         path = source.root / directory / f"{name.removesuffix('.yaml')}.yaml"
         if source.serves(path):

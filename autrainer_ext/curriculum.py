@@ -1,7 +1,7 @@
 """Curriculum scoring from saved outputs, for aucurriculum.
 
-Importing this module imports aucurriculum, which renames the runs of the whole process: it is
-for configurations of aucurriculum only.
+Only configurations of aucurriculum may refer to this module: it imports aucurriculum, which
+changes how runs are named in the whole process.
 """
 
 from pathlib import Path
@@ -18,28 +18,28 @@ from autrainer_ext.runs import read_run
 
 
 class EnsembleCumulativeAccuracy(AbstractScore):
-    """Share of checkpoints of an ensemble of runs that classify a sample rightly.
+    """Share of the checkpoints of an ensemble of runs that classify a sample correctly.
 
-    As the host's `CumulativeAccuracy`, from the outputs that the callback
-    `autrainer_ext.callbacks.CleanOutputs` saved at every evaluation: networks and data are not
-    needed, and training samples are seen as they are, without augmentation. Nothing is taken
-    from earlier scores: everything is computed again, in a second.
+    This is the host's `CumulativeAccuracy`, computed from the outputs that the callback
+    `autrainer_ext.callbacks.CleanOutputs` saves at every evaluation. Neither models nor data are
+    needed, and training samples are scored without augmentation. Scores are always computed
+    anew, which takes about a second; scores of earlier calls are not reused.
 
     Args:
         output_directory: Folder of the scores.
-        results_dir: Folder of results.
+        results_dir: Results folder of the host.
         experiment_id: Experiment of the runs.
-        run_name: Run or runs, single or aggregated, all over the same samples.
-        stop: "best" for the checkpoints up to the best one on dev, "last" for all.
+        run_name: Name or names of runs, single or aggregated, all on the same samples.
+        stop: Last checkpoint to use: "best" (the best on dev) or "last".
         subset: Split to score: "train", "dev" or "test".
-        average: "micro" pools checkpoints, so that longer runs weigh more; "macro" averages over
+        average: "micro" pools all checkpoints, so longer runs count more; "macro" averages over
             runs.
-        ties: Order of samples with equal scores: "margin" by their mean margin, "first" by their
-            row, a number for a draw with this seed.
+        ties: Order of samples with equal scores: "margin" for their mean margin, "first" for
+            their row, an integer for a random order with this seed.
 
     Raises:
-        ValueError: If a setting has no such value. When scoring: if a run was cut off, lacks
-            outputs, has outputs that are not finite, or has other samples than the rest.
+        ValueError: If a setting has an invalid value. When scoring: if a run is incomplete,
+            lacks outputs, has outputs that are not finite, or has different samples.
 
     Source:
         Jiang et al. (2021), section 4. arXiv 2002.03206.
@@ -61,7 +61,7 @@ class EnsembleCumulativeAccuracy(AbstractScore):
         if average not in ("micro", "macro"):
             raise ValueError(f"average must be 'micro' or 'macro', got '{average}'.")
         if ties not in ("margin", "first") and not isinstance(ties, int):
-            raise ValueError(f"ties must be 'margin', 'first' or a number, got '{ties}'.")
+            raise ValueError(f"ties must be 'margin', 'first' or an integer, got '{ties}'.")
         super().__init__(
             output_directory=output_directory,
             results_dir=results_dir,
@@ -76,12 +76,12 @@ class EnsembleCumulativeAccuracy(AbstractScore):
         self._measured: dict[str, MeasuredRun] = {}
 
     def preprocess(self) -> tuple[list[DictConfig], list[str]]:
-        """Measure the runs, then remove what earlier scorings said of them.
+        """Measure the runs and delete their scores of earlier calls.
 
-        The host takes files that exist for current ones, whatever the settings.
+        The host would otherwise reuse existing files, whatever the settings.
 
         Returns:
-            Configurations and names of the runs to score.
+            Configurations of the runs to score, and their names with the stop.
         """
         configs, names = super().preprocess()
         training = Path(self.results_dir, self.experiment_id, "training")
@@ -98,12 +98,12 @@ class EnsembleCumulativeAccuracy(AbstractScore):
         return configs, names
 
     def run(self, config: DictConfig, run_config: DictConfig, run_name: str) -> None:
-        """Save sums and counts of a run.
+        """Save the number of correct and of all checkpoints per sample of a run.
 
         Args:
             config: Configuration of the scoring.
             run_config: Configuration of the run.
-            run_name: Name of the run and its stop.
+            run_name: Name of the run with its stop.
         """
         difficulty = self._measured[run_name].difficulty
         table = self._table(
@@ -116,7 +116,7 @@ class EnsembleCumulativeAccuracy(AbstractScore):
 
         Args:
             score_id: Name of the scores.
-            runs: Names of the runs and their stops.
+            runs: Names of the runs with their stops.
         """
         measured = [self._measured[name] for name in runs]
         pooled = pool_runs([each.difficulty for each in measured], average=self.average)
@@ -139,7 +139,7 @@ class EnsembleCumulativeAccuracy(AbstractScore):
             table.to_csv(path, index=False)
 
     def _table(self, measured: MeasuredRun, **columns: np.ndarray | int) -> pd.DataFrame:
-        """The table of the split with further columns, as the host lays it out."""
+        """Table of the split with further columns, in the layout of the host."""
         return measured.samples.reset_index().assign(
             **columns,
             encoded=measured.targets,

@@ -1,11 +1,12 @@
-"""Post-processing plugins: what they are and how they are found."""
+"""Base class of post-processing plugins, and how a plugin is found and built by name."""
 
 import os
+import pkgutil
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import hydra
 import yaml
@@ -19,70 +20,136 @@ if TYPE_CHECKING:
 
 
 class AbstractPlugin(ABC):
-    """An analysis of the runs of an experiment. Its settings are its constructor arguments.
+    """Analysis of the runs of an experiment. The constructor arguments are its settings.
 
     Attributes:
-        folder: Name of the folder for its tables and figures, beside `training/`.
+        folder: Name of the folder for the tables and figures, beside `training/`.
+        renamed: Old names of settings and their present names. `load_plugin` accepts both.
     """
 
     folder: ClassVar[str]
+    renamed: ClassVar[dict[str, str]] = {}
 
     @abstractmethod
     def run(self, runs: "Sequence[Run]", folder: Path) -> None:
         """Analyse runs and write tables and figures.
 
         Args:
-            runs: Runs of one experiment, by name; at least one.
-            folder: Existing folder to write to. It may hold earlier results, which are replaced
-                file by file, and files of the user, which are left alone.
+            runs: Runs of one experiment, sorted by name; at least one.
+            folder: Existing folder to write to. Files of earlier results are replaced one by
+                one; other files in the folder are left alone.
 
         Raises:
-            ValueError: If something a run lacks is needed; the message names the run or file.
+            ValueError: If a run lacks something the analysis needs; the message names the run
+                or file.
         """
 
 
-def load_plugin(name: str, overrides: dict | None = None) -> AbstractPlugin:
-    """The plugin that `plugin/NAME.yaml` describes, the user's own first.
+def load_plugin(name: str, overrides: Mapping[str, Any] | None = None) -> AbstractPlugin:
+    """Build a plugin from its configuration `plugin/NAME.yaml` or from the path of its class.
+
+    A configuration in the user's `conf/plugin/` takes precedence over a shipped one.
 
     Args:
-        name: Name of the configuration.
-        overrides: Settings that take the place of those in the file.
+        name: Name of a configuration, or dotted path of a class. A path selects the
+            configuration whose `_target_` is that class. Without one, the class is built from
+            `overrides` alone.
+        overrides: Settings that replace those of the configuration.
 
     Raises:
-        ValueError: If there is no such plugin, a setting does not exist or has a wrong value.
+        ValueError: If the plugin or a setting does not exist, a setting has a wrong value or is
+            given under its old and its present name, or the class is not a plugin.
     """
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())  # the user's own modules, as the host does for training
     path = find_configuration("plugin", name)
-    if path is None:
+    if path is None and "." in name:
+        path = _find_configuration_of_class(name)
+    elif path is None:
         raise unknown_name("plugin", name, plugin_names())
-    config = yaml.safe_load(path.read_text())
+    label = f"{name} ('{path}')" if path else name
+    config = _read(path) if path else {"_target_": name}
     for key in ("id", "automatic"):
         config.pop(key, None)
-    unknown = sorted(set(overrides or {}) - set(config))
-    if unknown:
+    plugin_class = _import_class(config.get("_target_"), label)
+    config = _with_present_names(config, plugin_class.renamed, name)
+    overrides = _with_present_names(overrides or {}, plugin_class.renamed, name)
+    unknown = sorted(set(overrides) - set(config))
+    if path and unknown:
         settings = [key for key in config if not key.startswith("_")]
         raise unknown_name(f"setting of {name}", unknown[0], settings)
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())  # modules of the user, as the host does for training
     try:
-        plugin = hydra.utils.instantiate(config | (overrides or {}))
+        return hydra.utils.instantiate(config | overrides)
     except InstantiationException as error:
         reason = " ".join(str(error.__cause__ or error).split())
-        raise ValueError(f"{name} ('{path}'): {reason}") from error
-    if not isinstance(plugin, AbstractPlugin):
-        raise ValueError(f"'{path}' is no plugin: {type(plugin).__name__} is no AbstractPlugin.")
-    return plugin
+        raise ValueError(f"{label}: {reason}") from error
 
 
 def plugin_names(*, automatic: bool = False) -> list[str]:
-    """Names of all plugins, the user's and ours, read without importing them.
+    """List the names of all plugin configurations, the user's and the shipped ones.
+
+    No plugin is imported.
 
     Args:
-        automatic: Whether to name those only whose configuration says `automatic: true`: they
-            run whenever an experiment is post-processed.
+        automatic: Whether to list only configurations with `automatic: true`, which run whenever
+            an experiment is post-processed.
     """
+    paths = _configurations()
+    return [name for name in paths if not automatic or _read(paths[name]).get("automatic")]
+
+
+def _configurations() -> dict[str, Path]:
+    """Path of the configuration of every plugin, sorted by name."""
     names = sorted({name for source in sources() for name in source.names("plugin")})
-    return [name for name in names if not automatic or _is_automatic(name)]
+    found = {name: find_configuration("plugin", name) for name in names}
+    return {name: path for name, path in found.items() if path}
 
 
-def _is_automatic(name: str) -> bool:
-    return bool(yaml.safe_load(find_configuration("plugin", name).read_text()).get("automatic"))
+def _read(path: Path) -> dict[str, Any]:
+    return yaml.safe_load(path.read_text()) or {}
+
+
+def _find_configuration_of_class(name: str) -> Path | None:
+    """Find the configuration of the class at a dotted path; its `_target_` may be another path.
+
+    If several configurations build the class, the one named like the class takes precedence,
+    then the first by name.
+    """
+    plugin_class = _import_class(name, name)
+    class_name = name.rpartition(".")[2]
+    paths = _configurations()
+    for candidate in sorted(paths, key=lambda other: (other != class_name, other)):
+        target = str(_read(paths[candidate]).get("_target_"))
+        is_namesake = target.rpartition(".")[2] == class_name
+        if is_namesake and _import_class(target, candidate) is plugin_class:
+            return paths[candidate]
+    return None
+
+
+def _import_class(path: str | None, label: str) -> type[AbstractPlugin]:
+    if not path:
+        raise ValueError(f"{label}: The dotted path of a class is missing ('_target_').")
+    try:
+        found = pkgutil.resolve_name(path)
+    except (ImportError, AttributeError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(f"{label}: Cannot import '{path}': {reason}.") from error
+    if not (isinstance(found, type) and issubclass(found, AbstractPlugin)):
+        raise ValueError(
+            f"{label}: Class {path.rpartition('.')[2]} is not a plugin: "
+            "it does not inherit from AbstractPlugin."
+        )
+    return found
+
+
+def _with_present_names(
+    settings: Mapping[str, Any], renamed: Mapping[str, str], name: str
+) -> dict[str, Any]:
+    """Settings with old names replaced by the present ones."""
+    for old, new in renamed.items():
+        if old in settings and new in settings:
+            raise ValueError(
+                f"Settings '{old}' and '{new}' of {name} are the same: "
+                f"'{old}' is the old name. Give '{new}' only."
+            )
+    return {renamed.get(key, key): value for key, value in settings.items()}

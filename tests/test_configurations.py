@@ -166,5 +166,7 @@ def test_name_of_a_choice_that_was_not_made_is_an_error():
     )
     assert config.id == "A"
     config.hydra.runtime.choices = {}
-    with pytest.raises(InterpolationResolutionError, match="nothing is chosen for 'model'"):
+    with pytest.raises(
+        InterpolationResolutionError, match="No configuration is selected for 'model'"
+    ):
         _ = config.id

@@ -1,4 +1,4 @@
-"""Augmentations of log-mel spectrograms, for the hosts' augmentation pipelines."""
+"""Augmentations of log spectrograms for the augmentation pipelines of the hosts."""
 
 from .device_impulse_response import DeviceImpulseResponse, band_gains
 from .freq_mixstyle import FreqMixStyle, mix_frequency_styles

@@ -1,4 +1,4 @@
-"""Other recording devices: impulse responses as gains of the bands of a log-mel spectrogram."""
+"""Device augmentation: impulse responses applied as gains of mel bands."""
 
 from functools import cached_property
 from pathlib import Path
@@ -9,42 +9,46 @@ import torch
 from autrainer.augmentations import AbstractAugmentation
 from torchaudio.functional import melscale_fbanks
 
+from autrainer_ext.errors import unknown_name
+
 _FREQUENCIES = 4097
 
 
 class DeviceImpulseResponse(AbstractAugmentation):
-    """Record a clip through a random device of a folder of impulse responses.
+    """Simulate recording with a random device, given a folder of impulse responses.
 
-    A device multiplies the power at a frequency f by |H(f)|^2. The features are there already
-    when the hosts augment, so it is done per mel band: the gain in dB of a flat spectrum in the
-    band is added. That is exact for stationary sounds that are flat within each band, as long as
-    the response is shorter than a frame; it leaves out what the response smears over time and how
-    the spectrum is distributed inside a band. Measured on spoken digits and 50 microphones, in
-    the bins within 50 dB of the loudest: the difference to the features of the convolved
-    waveform is 0.5 dB on average where the device itself changes 2.6 dB.
+    A device multiplies the power at frequency f by |H(f)|^2. The hosts augment features, not
+    waveforms, so the gain is applied per mel band: each band changes by the gain in dB that a
+    flat spectrum has in the band. This is exact for stationary sounds that are flat within each
+    band and for responses shorter than a frame. It ignores smearing over time and the shape of
+    the spectrum within a band. On spoken digits and 50 microphones, in bins within 50 dB of the
+    loudest, the mean difference from the features of the convolved waveform is 0.5 dB, where the
+    device itself changes features by 2.6 dB.
 
-    Gains are relative to what the device does to the power of white noise within the mel
-    filters, so that the level of the recordings stays. Bins of digital silence stay silent.
+    Gains are normalised by the gain for white noise within the mel filters, which keeps the level
+    of the recordings. Bins of digital silence stay silent.
 
     Args:
-        folder: Folder with the responses, WAV files of any sampling rate. Read at the first clip.
-        exclude: Names of files that are left out: devices one tests on.
-        sample_rate: Sampling rate of the clips in Hz.
+        folder: Folder of impulse responses, WAV files of any sample rate. It is read when the
+            first clip is augmented.
+        exclude: Names of files to ignore, such as the devices of the test split.
+        sample_rate: Sample rate of the clips in Hz.
         fmin: Lower edge of the mel filters in Hz.
         fmax: Upper edge of the mel filters in Hz.
-        mel_bins: Number of mel filters. A clip may hold only the first of them.
+        mel_bins: Number of mel filters. Clips may contain only the lowest of them.
         mel_scale: "slaney" or "htk".
-        units_per_db: What one dB of power is in the features: 1 for dB, 0.2303 for natural
-            logarithms of power, 0.1151 for those of magnitude, divided by whatever they are.
+        units_per_db: Change of the features per dB of power: 1 for features in dB, 0.2303 for
+            natural logarithms of power, 0.1151 for those of magnitude, each divided by the
+            divisor of the features if there is one.
         floor: Value of digital silence in the features.
         order: Position in the pipeline.
         p: Probability of changing a clip.
-        generator_seed: Seed of the draws. Default: the same draws in every process.
+        generator_seed: Seed of the random draws. Default: the same draws in every process.
 
     Raises:
-        ValueError: If the edges are not 0 <= fmin < fmax <= sample_rate / 2 or `mel_scale` is
-            another. At the first clip, if the folder holds no response, a silent one, or not what
-        is to be left out.
+        ValueError: If not 0 <= fmin < fmax <= sample_rate / 2, or if `mel_scale` is unknown. At
+            the first clip: if the folder contains no response or a silent one, or lacks a file of
+            `exclude`.
 
     Source:
         Morocutti et al. (2023), Device-robust acoustic scene classification via impulse response
@@ -84,8 +88,8 @@ class DeviceImpulseResponse(AbstractAugmentation):
         self.floor = floor
 
     def apply(self, x: torch.Tensor, index: int | None = None) -> torch.Tensor:
-        """Colour `x`, shape (..., frames, mel_bins or fewer)."""
-        device = torch.randint(len(self._gains), (1,), generator=self.g).item()
+        """Apply the gains of a random device to `x`, shape (..., frames, mel_bins or fewer)."""
+        device = int(torch.randint(len(self._gains), (1,), generator=self.g))
         gains = self._gains[device, : x.shape[-1]].to(x)
         return torch.where(x > self.floor, (x + gains).clamp(min=self.floor), x)
 
@@ -95,9 +99,9 @@ class DeviceImpulseResponse(AbstractAugmentation):
         files = {file.name: file for file in sorted(Path(self.folder).glob("*.wav"))}
         for name in self.exclude:
             if files.pop(name, None) is None:
-                raise ValueError(f"'{self.folder}' holds no '{name}' that could be left out.")
+                raise unknown_name(f"impulse response in '{self.folder}'", name, files)
         if not files:
-            raise ValueError(f"'{self.folder}' holds no impulse responses (WAV files).")
+            raise ValueError(f"Folder '{self.folder}' contains no impulse responses (WAV files).")
         return self.units_per_db * torch.stack([self._read(file) for file in files.values()])
 
     def _read(self, file: Path) -> torch.Tensor:
@@ -126,12 +130,12 @@ def band_gains(
     mel_bins: int,
     mel_scale: str = "slaney",
 ) -> torch.Tensor:
-    """What a device does to the power of a flat spectrum in every mel band.
+    """Gain of a recording device in every mel band, for a flat spectrum.
 
     Args:
         response: Impulse response, shape (samples,).
-        rate: Its sampling rate in Hz. Above half of it the gain is that at half of it.
-        sample_rate: Sampling rate of the clips in Hz.
+        rate: Sample rate of the response in Hz. Above rate / 2 the gain at rate / 2 applies.
+        sample_rate: Sample rate of the clips in Hz.
         fmin: Lower edge of the mel filters in Hz.
         fmax: Upper edge of the mel filters in Hz.
         mel_bins: Number of mel filters.
@@ -142,16 +146,22 @@ def band_gains(
 
     Raises:
         ValueError: If the response is silent between `fmin` and `fmax`.
+
+    Example:
+        >>> click = np.array([1.0, 0.0, 0.0])
+        >>> mel = {"sample_rate": 16000, "fmin": 50.0, "fmax": 8000.0, "mel_bins": 3}
+        >>> band_gains(click, 16000, **mel).abs().max().item() < 1e-4  # a flat response
+        True
     """
     spectrum = np.abs(np.fft.rfft(response, 2 * max(len(response), _FREQUENCIES))) ** 2
     frequencies = np.linspace(0, sample_rate / 2, _FREQUENCIES)
     power = np.interp(frequencies, np.linspace(0, rate / 2, len(spectrum)), spectrum)
     inside = (frequencies >= fmin) & (frequencies <= fmax)
     if not power[inside].min() >= 0 or not power[inside].any():
-        raise ValueError(f"the impulse response is silent from {fmin} to {fmax} Hz.")
-    power = torch.from_numpy(power / power[inside].mean())
+        raise ValueError(f"The impulse response is silent from {fmin} to {fmax} Hz.")
+    relative = torch.from_numpy(power / power[inside].mean())
     filters = melscale_fbanks(
         _FREQUENCIES, fmin, fmax, mel_bins, sample_rate, mel_scale=mel_scale
     ).double()
-    gains = (power @ filters) / filters.sum(dim=0)
+    gains = (relative @ filters) / filters.sum(dim=0)
     return 10 * gains.clamp(min=1e-12).log10().float()

@@ -1,7 +1,7 @@
-"""Freq-MixStyle: the frequency response of one clip on another one of the batch."""
+"""Freq-MixStyle: frequency statistics mixed between the clips of a batch."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -13,23 +13,23 @@ if TYPE_CHECKING:
 
 
 class FreqMixStyle(AbstractAugmentation):
-    """Mix the frequency-wise means and deviations of clips with those of others in the batch.
+    """Mix the mean and deviation of every frequency bin with those of another clip in the batch.
 
-    Every frequency bin of a clip is standardised over its frames, then given the mean and
-    deviation l s + (1 - l) s' of its own s and those s' of a random other clip, l from
-    Beta(alpha, alpha), one draw per clip. What a microphone does to a log spectrogram is mostly
-    this. Labels stay.
+    Every frequency bin of a clip is standardised over its frames. It then gets the mean and
+    deviation l s + (1 - l) s', with s its own statistics, s' those of a random clip of the batch
+    and l from Beta(alpha, alpha), one draw per clip. This resembles the effect of another
+    microphone on a log spectrogram. Labels are unchanged.
 
-    It works on batches: `p` is the probability per batch, after all transforms of the clips,
-    which need one length. Like the host's MixUp it takes the place of the collate function, so
-    that with two such augmentations the last one is used, and a curriculum of the host, whose
-    loader has none, trains without it.
+    It works on batches, after all transforms of the clips, which must have the same length; `p`
+    is the probability per batch. Like the host's MixUp it is a collate function. Therefore, of
+    two such augmentations the last one is used, and a curriculum of the host, whose loader has no
+    collate function, trains without it.
 
     Args:
         alpha: Parameter of the beta distribution, positive; small values mix little.
         order: Position in the pipeline.
         p: Probability of changing a batch.
-        generator_seed: Seed of the draws. Default: the same draws in every process.
+        generator_seed: Seed of the random draws. Default: the same draws in every process.
 
     Raises:
         ValueError: If `alpha` is not positive.
@@ -54,13 +54,13 @@ class FreqMixStyle(AbstractAugmentation):
         self.alpha = alpha
 
     def apply(self, x: torch.Tensor, index: int | None = None) -> torch.Tensor:
-        """A single clip stays as it is: there is nothing to mix it with."""
+        """Return `x` unchanged: a single clip has no partner."""
         return x
 
-    def get_collate_fn(self, data: "AbstractDataset") -> Callable[[list[tuple]], list]:
-        """Function that makes a batch of items (features, target, index)."""
+    def get_collate_fn(self, data: "AbstractDataset") -> Callable[[list[tuple]], list[Any]]:
+        """Return the function that collates and mixes items (features, target, index)."""
 
-        def collate(items: list[tuple]) -> list:
+        def collate(items: list[tuple]) -> list[Any]:
             features, *others = default_collate(items)
             if torch.rand(1, generator=self.g).item() < self.p:
                 partners = torch.randperm(len(features), generator=self.g)
@@ -74,17 +74,24 @@ class FreqMixStyle(AbstractAugmentation):
 def mix_frequency_styles(
     features: torch.Tensor, partners: torch.Tensor, shares: torch.Tensor, *, eps: float = 1e-6
 ) -> torch.Tensor:
-    """Give every clip a mixture of its own frequency statistics and those of its partner.
+    """Mix the frequency statistics of every clip with those of its partner.
 
     Args:
         features: Log spectrograms, shape (N, channels, frames, bins).
-        partners: Position of every clip's partner in the batch, shape (N,).
-        shares: Share of the own statistics, in [0, 1], shape (N,). With 1 the clip stays.
-        eps: Added to the variance, over channels and frames, of every bin. A constant bin takes
-            the mixed mean and stays constant.
+        partners: Index in the batch of the partner of every clip, shape (N,).
+        shares: Share of the clip's own statistics, in [0, 1], shape (N,). With 1 the clip is
+            unchanged.
+        eps: Constant added to the variance (over channels and frames) of every bin. A constant
+            bin gets the mixed mean and stays constant.
 
     Returns:
-        Shape of `features`.
+        Mixed features, shape of `features`.
+
+    Example:
+        >>> features = torch.tensor([[[[0.0], [2.0]]], [[[10.0], [14.0]]]])
+        >>> mixed = mix_frequency_styles(features, torch.tensor([1, 0]), torch.tensor([0.0, 1.0]))
+        >>> mixed[0].round(decimals=3).flatten().tolist()  # statistics of the second clip
+        [10.0, 14.0]
     """
     mean = features.mean(dim=(1, 2), keepdim=True)
     deviation = (features.var(dim=(1, 2), keepdim=True, unbiased=False) + eps).sqrt()
@@ -95,6 +102,6 @@ def mix_frequency_styles(
 
 
 def _beta(alpha: float, n: int, generator: torch.Generator) -> torch.Tensor:
-    """Draws of Beta(alpha, alpha) by numpy: torch's own sampler of it takes no generator."""
-    seed = torch.randint(2**31, (1,), generator=generator).item()
+    """Draw n values of Beta(alpha, alpha) with numpy: the sampler of torch takes no generator."""
+    seed = int(torch.randint(2**31, (1,), generator=generator))
     return torch.from_numpy(np.random.default_rng(seed).beta(alpha, alpha, n))

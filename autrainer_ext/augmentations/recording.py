@@ -1,4 +1,4 @@
-"""Other segmentations, microphones and backgrounds, on log-mel spectrograms in decibels."""
+"""Augmentations of segmentation, microphone and background, on log-mel spectrograms in dB."""
 
 import math
 
@@ -9,15 +9,15 @@ _NATS_PER_DECIBEL = math.log(10) / 10
 
 
 class EdgeCut(AbstractAugmentation):
-    """Cut random numbers of frames off both ends, as a hasty segmentation does, two draws.
+    """Cut a random number of frames off each end, as an imprecise segmentation does.
 
-    At most an eighth of the clip goes on one side, so that clips shorter than 8 frames stay.
+    At most an eighth of the clip is cut at each end; clips shorter than 8 frames are unchanged.
 
     Args:
-        max_frames: Most frames on one side, not negative.
+        max_frames: Maximum number of frames to cut at each end, not negative.
         order: Position in the pipeline.
         p: Probability of changing a clip.
-        generator_seed: Seed of the draws. Default: the same draws in every process.
+        generator_seed: Seed of the random draws. Default: the same draws in every process.
 
     Raises:
         ValueError: If `max_frames` is negative.
@@ -43,15 +43,15 @@ class EdgeCut(AbstractAugmentation):
 
 
 class SurroundingSilence(AbstractAugmentation):
-    """Put a random number of silent frames before and after a clip, two separate draws.
+    """Add a random number of silent frames before and after a clip, drawn independently.
 
     Args:
-        max_frames: Most frames on one side, not negative.
-        level: Value of silence in dB. Default: that of zeros under the hosts' log-mel front
-            ends, whose smallest power is 1e-10.
+        max_frames: Maximum number of frames to add at each end, not negative.
+        level: Value of silence in dB. Default: digital silence in the hosts' log-mel front ends,
+            whose smallest power is 1e-10.
         order: Position in the pipeline.
         p: Probability of changing a clip.
-        generator_seed: Seed of the draws. Default: the same draws in every process.
+        generator_seed: Seed of the random draws. Default: the same draws in every process.
 
     Raises:
         ValueError: If `max_frames` is negative.
@@ -77,16 +77,16 @@ class SurroundingSilence(AbstractAugmentation):
 
 
 class RandomEqualiser(AbstractAugmentation):
-    """Add a smooth random curve over frequency, as another microphone or room would.
+    """Add a smooth random gain curve over frequency, like that of another microphone or room.
 
-    The curve is piecewise linear on the mel axis between Gaussian values in dB.
+    The curve interpolates linearly on the mel axis between nodes with Gaussian gains in dB.
 
     Args:
-        std_db: Standard deviation of the values at the nodes in dB, not negative.
+        std_db: Standard deviation of the gains at the nodes in dB, not negative.
         nodes: Number of evenly spaced nodes, at least 2.
         order: Position in the pipeline.
         p: Probability of changing a clip.
-        generator_seed: Seed of the draws. Default: the same draws in every process.
+        generator_seed: Seed of the random draws. Default: the same draws in every process.
 
     Raises:
         ValueError: If `std_db` is negative or there are fewer than two nodes.
@@ -110,26 +110,26 @@ class RandomEqualiser(AbstractAugmentation):
         self.nodes = nodes
 
     def apply(self, x: torch.Tensor, index: int | None = None) -> torch.Tensor:
-        """Change the gains of `x`, shape (..., frames, mel_bins), in dB."""
+        """Add the curve to `x`, levels in dB, shape (..., frames, mel_bins)."""
         return x + self.std_db * _random_curve(x.shape[-1], self.nodes, self.g)
 
 
 class NoiseFloor(AbstractAugmentation):
     """Add stationary noise of random level and colour.
 
-    The power of the noise in a bin is exponentially distributed, as that of a Gaussian noise at
-    one frequency, around a mean that lies `snr` below the loudest bin of the clip plus a smooth
-    random curve over frequency. Powers add up: y = 10 log10(10^(x / 10) + 10^(noise / 10)).
+    The noise power in a bin is exponentially distributed, like that of Gaussian noise at one
+    frequency. Its mean is the loudest bin of the clip, minus a random `snr` in dB, plus a smooth
+    random curve over frequency. Powers add: y = 10 log10(10^(x / 10) + 10^(noise / 10)).
 
     Args:
-        min_snr: Smallest distance from the loudest bin to the mean noise in dB.
-        max_snr: Largest distance in dB, not below `min_snr`; uniform in between.
-        std_db: Standard deviation of the nodes of the curve in dB, not negative. 0 is white
-            on the mel axis.
+        min_snr: Lower limit of the distance from the loudest bin to the mean noise in dB.
+        max_snr: Upper limit of the distance in dB, at least `min_snr`; uniformly distributed.
+        std_db: Standard deviation of the nodes of the curve in dB, not negative. With 0 the noise
+            is white on the mel axis.
         nodes: Number of nodes of the curve, at least 2.
         order: Position in the pipeline.
         p: Probability of changing a clip.
-        generator_seed: Seed of the draws. Default: the same draws in every process.
+        generator_seed: Seed of the random draws. Default: the same draws in every process.
 
     Raises:
         ValueError: If `min_snr` exceeds `max_snr`, `std_db` is negative or there are fewer than
@@ -147,7 +147,7 @@ class NoiseFloor(AbstractAugmentation):
         generator_seed: int | None = None,
     ) -> None:
         if min_snr > max_snr:
-            raise ValueError(f"min_snr {min_snr} exceeds max_snr {max_snr}.")
+            raise ValueError(f"min_snr must not exceed max_snr, got {min_snr} and {max_snr}.")
         _check_curve(std_db, nodes)
         super().__init__(order, p, generator_seed)
         self.min_snr = min_snr
@@ -156,7 +156,7 @@ class NoiseFloor(AbstractAugmentation):
         self.nodes = nodes
 
     def apply(self, x: torch.Tensor, index: int | None = None) -> torch.Tensor:
-        """Raise the floor of `x`, shape (..., frames, mel_bins), in dB."""
+        """Add noise to `x`, levels in dB, shape (..., frames, mel_bins)."""
         span = self.max_snr - self.min_snr
         snr = self.min_snr + span * torch.rand(1, generator=self.g).item()
         colour = self.std_db * _random_curve(x.shape[-1], self.nodes, self.g)
@@ -182,4 +182,4 @@ def _check_curve(std_db: float, nodes: int) -> None:
     if std_db < 0:
         raise ValueError(f"std_db must not be negative, got {std_db}.")
     if nodes < 2:
-        raise ValueError(f"A curve needs at least 2 nodes, got {nodes}.")
+        raise ValueError(f"nodes must be at least 2, got {nodes}.")

@@ -1,4 +1,4 @@
-"""Other speakers and other tempi: log-mel spectrograms resampled along their mel or time axis."""
+"""Speaker and tempo augmentation: log-mel spectrograms resampled along the mel or time axis."""
 
 import math
 
@@ -9,21 +9,22 @@ from autrainer.augmentations import AbstractAugmentation
 
 
 class VocalTractPerturbation(AbstractAugmentation):
-    """Scale all frequencies of a clip, as a longer or shorter vocal tract would.
+    """Scale the frequencies of a clip, like those of a longer or shorter vocal tract.
 
-    With a factor a, log-uniform in [1 / max_factor, max_factor], the energy at frequency f moves
-    to a f. Above a knee at 0.8 * min(a, 1) * limit the map is the straight line that leads back
-    to the limit, so that nothing is drawn from beyond it. Bands above the limit stay.
+    The energy at frequency f moves to a f, with a factor a log-uniform in
+    [1 / max_factor, max_factor]. Above a knee at 0.8 * min(a, 1) * limit the map is linear and
+    ends at the limit, so that no energy from above the limit is used. Bands above the limit are
+    unchanged.
 
     Args:
         max_factor: Largest factor, at least 1. With 1 nothing changes.
-        limit_hz: Frequency that stays in place, positive: the end of the recorded band.
+        limit_hz: Upper end of the recorded band in Hz, positive. This frequency does not move.
         fmin: Lower edge of the mel filters in Hz.
         fmax: Upper edge of the mel filters in Hz.
-        mel_bins: Number of mel filters. A clip may hold only the first of them.
+        mel_bins: Number of mel filters. Clips may contain only the lowest of them.
         order: Position in the pipeline.
         p: Probability of changing a clip.
-        generator_seed: Seed of the draws. Default: the same draws in every process.
+        generator_seed: Seed of the random draws. Default: the same draws in every process.
 
     Raises:
         ValueError: If `max_factor` is below 1 or `limit_hz` is not positive.
@@ -65,16 +66,16 @@ class VocalTractPerturbation(AbstractAugmentation):
 
 
 class TimeStretch(AbstractAugmentation):
-    """Make a clip longer or shorter without changing its frequencies.
+    """Change the duration of a clip without changing its frequencies.
 
     The number of frames is multiplied by a factor, log-uniform in [1 / max_factor, max_factor],
-    and rounded; the first and the last frame stay. A clip keeps at least one frame.
+    and rounded, to at least one frame. The first and the last frame are unchanged.
 
     Args:
         max_factor: Largest factor, at least 1. With 1 nothing changes.
         order: Position in the pipeline.
         p: Probability of changing a clip.
-        generator_seed: Seed of the draws. Default: the same draws in every process.
+        generator_seed: Seed of the random draws. Default: the same draws in every process.
 
     Raises:
         ValueError: If `max_factor` is below 1.
@@ -104,27 +105,32 @@ class TimeStretch(AbstractAugmentation):
 
 
 def sample_at(x: torch.Tensor, positions: np.ndarray, dim: int) -> torch.Tensor:
-    """Values of `x` at fractional positions of its last or last but one axis.
+    """Interpolate `x` at fractional positions along its last or second-last axis.
 
     Args:
         x: Shape (..., frames, mel_bins).
-        positions: Positions between entries are interpolated linearly, those outside take the
-            nearest entry. Shape (n,).
+        positions: Positions in frames or bins, shape (n,). Values between entries are
+            interpolated linearly; positions outside get the value of the nearest entry.
         dim: -2 or -1.
 
     Returns:
         `x` with n entries along `dim`.
+
+    Example:
+        >>> x = torch.tensor([[0.0, 10.0, 30.0]])
+        >>> sample_at(x, np.array([0.5, 1.0, 1.5, 9.0]), dim=-1).tolist()
+        [[5.0, 10.0, 20.0, 30.0]]
     """
     last = x.shape[dim] - 1
-    positions = torch.as_tensor(positions, dtype=x.dtype).clamp(0, last)
-    left = positions.long()
-    weight = (positions - left).view(-1, *[1] * (-1 - dim))
+    clamped = torch.as_tensor(positions, dtype=x.dtype).clamp(0, last)
+    left = clamped.long()
+    weight = (clamped - left).view(-1, *[1] * (-1 - dim))
     right = (left + 1).clamp(max=last)
     return torch.lerp(x.index_select(dim, left), x.index_select(dim, right), weight)
 
 
 def _unwarped(hz: np.ndarray, factor: float, limit: float) -> np.ndarray:
-    """Frequencies that `factor` moves to `hz`."""
+    """Frequencies in Hz that the warping with `factor` moves to `hz`."""
     knee = 0.8 * limit * min(factor, 1.0)
     slope = (limit - knee / factor) / (limit - knee)
     above = np.where(hz < limit, limit - slope * (limit - hz), hz)

@@ -1,4 +1,4 @@
-"""Callbacks of the host's training: `callbacks: [autrainer_ext.callbacks.CleanOutputs]`."""
+"""Training callbacks for the host, as in `callbacks: [autrainer_ext.callbacks.CleanOutputs]`."""
 
 from .clean_outputs import CleanOutputs
 from .paired_batches import PairedBatches

@@ -1,4 +1,4 @@
-"""Clean outputs of the training and test splits at every evaluation."""
+"""Callback that saves clean outputs of the training and test splits at every evaluation."""
 
 import copy
 from pathlib import Path
@@ -18,22 +18,26 @@ if TYPE_CHECKING:
 
 
 class CleanOutputs(CallbackMixin):
-    """Save what the model says of all training and test samples whenever the host evaluates.
+    """Save the outputs for all training and test samples whenever the host evaluates.
 
-    The host saves dev outputs per iteration, test outputs of the best one only, and train outputs
-    as they arise in training: augmented, in training mode, from weights that change meanwhile.
-    This adds, beside the host's `dev_*.npy` and in the same form, `traineval_*.npy` (the whole
-    training split in its own order, in evaluation mode, through the dev transform) and
-    `test_*.npy`, at the cost of one forward pass each. It also saves the tables of the splits as
-    `_metadata/{train,dev,test}.csv`, so that results can be told apart by their columns when
-    the data are gone.
+    The host saves dev outputs at every iteration, test outputs at the best iteration only, and
+    train outputs as recorded during the training pass: with augmentation, in training mode, from
+    changing weights. This callback adds two sets of files in the same format beside the host's
+    `dev_*.npy`, each at the cost of one forward pass:
 
-    Training itself is not changed: its random numbers, batches and weights are the same.
+    - `traineval_*.npy`: the training split in its own order, in evaluation mode, with the dev
+      transform.
+    - `test_*.npy`: the test split.
+
+    It also saves the tables of the splits as `_metadata/{train,dev,test}.csv`, so that results
+    can be grouped by their columns without the data.
+
+    Training is not affected: random numbers, batches and weights stay the same.
 
     Args:
         train: Whether to save `traineval_*.npy`.
-        test: Whether to save `test_*.npy`. They are to be looked at, never to choose by.
-        every: Save at iterations that are a multiple of this, and at the last one.
+        test: Whether to save `test_*.npy`. Use them for analysis, not for model selection.
+        every: Save at iterations that are a multiple of this number, and at the last one.
 
     Raises:
         ValueError: If `every` is not positive.
@@ -56,7 +60,7 @@ class CleanOutputs(CallbackMixin):
     def cb_on_val_end(
         self, trainer: "ModularTaskTrainer", iteration: int, val_results: dict
     ) -> None:
-        """Save the outputs of an iteration."""
+        """Save the outputs at an iteration."""
         if iteration % self.every and iteration != trainer.cfg.iterations:
             return
         data = trainer.data
@@ -71,7 +75,7 @@ class CleanOutputs(CallbackMixin):
     def cb_on_dev_end(
         self, trainer: "ModularTaskTrainer", iteration: int, dev_results: dict
     ) -> None:
-        """As `cb_on_val_end`, by its name from autrainer 0.10 on."""
+        """Save the outputs at an iteration (name of the hook from autrainer 0.10 on)."""
         self.cb_on_val_end(trainer, iteration, dev_results)
 
     def _save(
@@ -91,7 +95,7 @@ class CleanOutputs(CallbackMixin):
 def _predict(
     model: torch.nn.Module, samples: DatasetWrapper, data: AbstractDataset, device: torch.device
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Outputs and targets in the order of the split; mode and random state stay as they are."""
+    """Outputs and targets in the order of the split. Mode and random state are restored."""
     loader = DataLoader(
         samples,
         batch_size=data.inference_batch_size,

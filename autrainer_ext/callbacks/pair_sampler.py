@@ -1,6 +1,7 @@
-"""Orders of samples in which neighbours are of one class and different modalities."""
+"""Sampling order in which neighbours share a class and differ in modality."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,19 +10,20 @@ from torch.utils.data import Sampler
 
 
 class PairSampler(Sampler[int]):
-    """Every sample once, in random order, but partners next to each other.
+    """Random order of all samples, each once, with the samples of a pair next to each other.
 
-    Without groups, samples of a class are paired with random ones of another modality as far as
-    there are any: a modality with more than half of the samples of a class leaves samples
-    without a partner. With groups, parallel recordings of a class stay together. Batches cut
-    out of the order part at most one unit each.
+    Without groups, every sample of a class is paired with a random sample of another modality.
+    If one modality has more than half of the samples of a class, some samples remain without a
+    partner. With groups, the parallel recordings of a class (same group) are adjacent.
+    Consecutive batches split at most one pair or group at each batch border.
 
     Args:
         classes: Class of every sample, shape (N,).
-        modalities: Modality of every sample, shape (N,). Unknown ones (None or nan) count as
+        modalities: Modality of every sample, shape (N,). Missing values (None or nan) count as
             one modality.
-        groups: Group of every sample, shape (N,), or None. A sample of unknown group is alone.
-        generator: Of the orders; every pass over the sampler draws a new one.
+        groups: Group of every sample, shape (N,). A sample with a missing value forms its own
+            group. Default: random pairs.
+        generator: Random generator; every pass over the sampler draws a new order.
 
     Raises:
         ValueError: If the lengths differ.
@@ -29,43 +31,46 @@ class PairSampler(Sampler[int]):
 
     def __init__(
         self,
-        classes: Sequence,
-        modalities: Sequence,
-        groups: Sequence | None = None,
+        classes: Iterable[Any],
+        modalities: Iterable[Any],
+        groups: Iterable[Any] | None = None,
         *,
         generator: torch.Generator,
     ) -> None:
-        columns = [classes, modalities, *([] if groups is None else [groups])]
+        self._classes, self._modalities = _codes(classes), _codes(modalities)
+        self._groups = None if groups is None else _codes(groups)
+        columns = [self._classes, self._modalities]
+        if self._groups is not None:
+            columns.append(self._groups)
         if len({len(column) for column in columns}) > 1:
-            raise ValueError(f"Lengths differ: {', '.join(str(len(c)) for c in columns)}.")
-        self._classes, self._modalities, *rest = (
-            pd.factorize(pd.Series(list(c)))[0] for c in columns
-        )
-        self._groups = rest[0] if rest else None
+            lengths = ", ".join(str(len(column)) for column in columns)
+            raise ValueError(
+                f"Lengths differ: {lengths}. Classes, modalities and groups must match."
+            )
         self._generator = generator
 
     def __len__(self) -> int:
         return len(self._classes)
 
     def __iter__(self) -> Iterator[int]:
-        seed = torch.randint(2**31, (1,), generator=self._generator).item()
+        seed = int(torch.randint(2**31, (1,), generator=self._generator))
         rng = np.random.default_rng(seed)
-        units = self._random_pairs(rng) if self._groups is None else self._parallel()
+        units = self._random_pairs(rng) if self._groups is None else self._parallel(self._groups)
         rank_of_unit = rng.permutation(units.max(initial=-1) + 1)
         order = np.lexsort((rng.random(len(units)), rank_of_unit[units]))
         return iter(order.tolist())
 
-    def _parallel(self) -> np.ndarray:
+    def _parallel(self, groups: np.ndarray) -> np.ndarray:
         """Unit of every sample: its class within its group."""
-        alone = self._groups < 0
-        units = np.stack([self._classes, self._groups, np.where(alone, np.arange(len(self)), -1)])
+        alone = groups < 0
+        units = np.stack([self._classes, groups, np.where(alone, np.arange(len(self)), -1)])
         return np.unique(units, axis=1, return_inverse=True)[1].reshape(-1)
 
     def _random_pairs(self, rng: np.random.Generator) -> np.ndarray:
-        """Unit of every sample, drawn anew.
+        """Unit of every sample: a random pair within its class.
 
-        In a class sorted by modality, samples half of the class apart differ in modality unless
-        one modality holds more than half: it then is the one that is paired with itself.
+        In a class sorted by modality, samples half a class apart differ in modality, unless one
+        modality has more than half of the samples; then some of its samples form pairs.
         """
         order = np.lexsort((rng.random(len(self)), self._modalities, self._classes))
         units = np.empty(len(self), dtype=np.int64)
@@ -75,3 +80,8 @@ class PairSampler(Sampler[int]):
             units[order[first : first + size]] = first + np.arange(size) % half
             first += size
         return np.unique(units, return_inverse=True)[1]
+
+
+def _codes(values: Iterable[Any]) -> np.ndarray:
+    """Index of the value of every sample, -1 for missing values, shape (N,)."""
+    return pd.factorize(pd.Series(list(values)))[0]

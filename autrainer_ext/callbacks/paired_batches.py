@@ -1,4 +1,4 @@
-"""Batches with pairs for criterions that compare recordings of one class."""
+"""Callback that pairs recordings within batches, for criterions that compare them."""
 
 from typing import TYPE_CHECKING
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
 
 class PairedBatches(CallbackMixin):
-    """Train on batches in which recordings of one class on different devices come in pairs.
+    """Train on batches that contain pairs of recordings of one class on different devices.
 
-    Every sample is still seen once per epoch, in another order. A curriculum of the host draws
-    its own batches instead.
+    Every sample is still used once per epoch; only the order changes. A curriculum of the host
+    draws its own batches and overrides this callback.
 
     Args:
         modality: Column of the training table with the modality, such as the device.
-        group: Column, or columns, whose values parallel recordings share: these stay together.
-            Default: pairs are drawn anew from each class in every epoch.
+        group: Column or columns whose values parallel recordings share. These are put into the
+            same batch. Default: new random pairs within each class in every epoch.
     """
 
     def __init__(self, modality: str, group: str | list[str] | None = None) -> None:
@@ -32,7 +32,7 @@ class PairedBatches(CallbackMixin):
         self.group = [group] if isinstance(group, str) else list(group or [])
 
     def cb_on_train_begin(self, trainer: "ModularTaskTrainer") -> None:
-        """Put another loader of the training data in place.
+        """Replace the loader of the training data.
 
         Raises:
             ValueError: If a column is missing in the training table.

@@ -1,12 +1,14 @@
-"""Post-processing plugins at the end of training."""
+"""Callback that runs post-processing plugins at the end of training."""
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
-import autrainer
+from omegaconf import OmegaConf
 
 from autrainer_ext.compat import CallbackMixin
+from autrainer_ext.plugin import AbstractPlugin, load_plugin
 from autrainer_ext.runs import read_run
 
 if TYPE_CHECKING:
@@ -18,21 +20,24 @@ _LOG = logging.getLogger(__name__)
 class RunPlugins(CallbackMixin):
     """Run plugins on a run as soon as its training ends.
 
-    What they write goes to `RESULTS/EXPERIMENT/<folder of the plugin>/<name of the run>/`. A
-    plugin that fails is a warning: the trained run is worth more than its figure. To be listed
-    after the callbacks whose files the plugins read.
+    Tables and figures are written to `RESULTS/EXPERIMENT/<folder of the plugin>/<run name>/`. If
+    a plugin fails, a warning is logged and training still succeeds. List this callback after
+    those whose files the plugins read.
 
     Args:
-        plugins: Plugins, each the dotted path of its class or a mapping from it to settings.
+        plugins: Plugins to run: a name or dotted class path, as for `load_plugin`, or a mapping
+            with such a name as its only key and settings that replace those of its
+            configuration, as `{EntropyTriangle: {every: 5}}`.
+
+    Raises:
+        ValueError: If a plugin or a setting does not exist, or a class is not a plugin.
     """
 
-    def __init__(self, plugins: list[str | dict]) -> None:
-        self.plugins = [
-            autrainer.instantiate_shorthand(plugin, instance_of=object) for plugin in plugins
-        ]
+    def __init__(self, plugins: list[str | dict[str, Any]]) -> None:
+        self.plugins = [_load(plugin) for plugin in plugins]
 
     def cb_on_train_end(self, trainer: "ModularTaskTrainer") -> None:
-        """Run the plugins."""
+        """Run the plugins on the finished run."""
         run = read_run(trainer.output_directory)
         for plugin in self.plugins:
             folder = Path(trainer.output_directory).parents[1] / plugin.folder / run.name
@@ -41,3 +46,17 @@ class RunPlugins(CallbackMixin):
                 plugin.run([run], folder)
             except Exception as error:
                 _LOG.warning("%s of '%s': %s", type(plugin).__name__, run.name, error)
+
+
+def _load(plugin: str | Mapping[str, Any]) -> AbstractPlugin:
+    if OmegaConf.is_config(plugin):
+        plugin = cast("dict[str, Any]", OmegaConf.to_container(plugin, resolve=True))
+    if isinstance(plugin, str):
+        return load_plugin(plugin)
+    if len(plugin) != 1:
+        raise ValueError(
+            "A plugin must be a name or a mapping from one name to its settings, "
+            f"got {dict(plugin)}."
+        )
+    ((name, settings),) = plugin.items()
+    return load_plugin(name, settings)

@@ -1,4 +1,4 @@
-"""Datasets for the host's trainer, and the folders they live in."""
+"""Datasets for the host's trainer, with download and preparation of their folders."""
 
 from .cached import CachedClassificationDataset
 from .cochlscene import CochlScene

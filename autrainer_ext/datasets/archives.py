@@ -1,4 +1,4 @@
-"""Archives of data sets: fetched piece by piece, checked, and unpacked whole or not at all."""
+"""Download of archives with resumption and checksums, and atomic unpacking."""
 
 import hashlib
 import re
@@ -17,20 +17,20 @@ _PATIENCE_SECONDS = 60
 
 
 def download(url: str, path: Path, *, checksum: str | None = None) -> None:
-    """Download a file, unless it is there already.
+    """Download a file unless it exists.
 
-    What an interruption left behind, `path` with `.part` added, is continued where the server
-    can do that, and replaced where it cannot.
+    An interrupted download (`path` with `.part` added) is resumed if the server supports it, and
+    restarted otherwise.
 
     Args:
-        url: Address of the file, http, https or file.
-        path: Where it appears, complete and checked. Missing parents are made.
-        checksum: Algorithm of hashlib and digest, as "md5:1b2m...". Default: nothing but the
-            size announced by the server is checked.
+        url: URL of the file: http, https or file.
+        path: Path of the complete, checked file. Missing parent folders are created.
+        checksum: hashlib algorithm and digest, as "md5:1b2m...". Default: only the size
+            announced by the server is checked.
 
     Raises:
-        OSError: If the address does not answer or breaks off, or if the checksum is another
-            one; what was received is deleted in the last case only.
+        OSError: If the server does not respond, the connection breaks off or the checksum
+            differs. Only in the last case the partial download is deleted.
     """
     if path.is_file():
         return
@@ -39,12 +39,12 @@ def download(url: str, path: Path, *, checksum: str | None = None) -> None:
     _receive(url, part)
     if checksum is not None and digest(part, checksum.partition(":")[0]) != checksum:
         part.unlink()
-        raise OSError(f"{url} sent something else than expected, its checksum is not {checksum}.")
+        raise OSError(f"{url} has an unexpected checksum: expected {checksum}.")
     part.rename(path)
 
 
 def digest(path: Path, algorithm: str) -> str:
-    """Checksum of a file in the form "algorithm:digest"."""
+    """Compute the checksum of a file in the form "algorithm:digest"."""
     sums = hashlib.new(algorithm)
     with open(path, "rb") as file:
         while piece := file.read(_PIECE):
@@ -53,13 +53,13 @@ def digest(path: Path, algorithm: str) -> str:
 
 
 def unpack(archive: ZipFile, pattern: str, folder: Path) -> None:
-    """Write the files with matching names to a folder, unless it is there already.
+    """Extract the members with matching names to a folder, unless the folder exists.
 
     Args:
-        archive: The archive. Nothing but the bytes is taken: no links, no permissions.
-        pattern: Regular expression for whole names. Its group `path` is the path inside
-            `folder` and must not match anything that leads out of it.
-        folder: Appears complete or not at all.
+        archive: Open archive. Only file contents are extracted, no links or permissions.
+        pattern: Regular expression for full member names. Its group `path` is the path inside
+            `folder` and must not match paths that lead out of it.
+        folder: New folder. It appears complete or not at all.
     """
     if not is_free(folder):
         return
@@ -79,7 +79,7 @@ def _receive(url: str, part: Path) -> None:
         response = urlopen(request, timeout=_PATIENCE_SECONDS)
     except OSError as error:
         if getattr(error, "code", None) == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
-            return  # interrupted after the last byte
+            return  # the interrupted download was already complete
         raise OSError(f"{url} cannot be downloaded: {error}") from error
     with response:
         if response.status != HTTPStatus.PARTIAL_CONTENT:
@@ -93,4 +93,4 @@ def _receive(url: str, part: Path) -> None:
             shutil.copyfileobj(body, file, _PIECE)
     received = part.stat().st_size
     if total and received < total:
-        raise OSError(f"{url} ended after {received} of {total} bytes: fetch again to go on.")
+        raise OSError(f"{url} ended after {received} of {total} bytes: fetch again to resume.")

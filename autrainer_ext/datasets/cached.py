@@ -1,11 +1,12 @@
-"""Classification data whose features stay in memory and whose mistakes show up at once."""
+"""Classification dataset with cached features and early checks of its tables and files."""
 
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
-import psutil
+import psutil  # type: ignore[import-untyped]  # has no type information
 import torch
 from autrainer.datasets import BaseClassificationDataset
 from autrainer.datasets.utils import DatasetWrapper
@@ -18,19 +19,19 @@ _GIB = 2**30
 
 
 class CachedFeatures(DatasetWrapper):
-    """The host's items, (features, encoded target, index), read from disk only once.
+    """Items of the host, (features, encoded target, index), with features cached in memory.
 
-    Features are kept as their file handler loads them, before any transform, and handed out
-    as copies: some transforms of the host work in place. Memory is filled up to a limit; what
-    does not fit is read from disk each time. Shallow copies, which may have another transform,
-    share the memory; deep copies and pickles start with an empty one.
+    Features are cached as loaded by the file handler, before any transform. Items get copies,
+    because some transforms of the host work in place. When the cache is full, the remaining
+    features are read from disk every time. Shallow copies, which may have another transform,
+    share the cache; deep copies and pickles start with an empty cache.
 
     Args:
-        memory: Bytes the features may take, not negative. 0 keeps nothing.
-        **kwargs: Those of the host's `DatasetWrapper`.
+        memory: Maximum size of the cache in bytes, not negative. 0 disables it.
+        **kwargs: Arguments of the host's `DatasetWrapper`.
     """
 
-    def __init__(self, memory: int, **kwargs) -> None:
+    def __init__(self, memory: int, **kwargs: Any) -> None:  # noqa: ANN401  passed on
         super().__init__(**kwargs)
         self.memory = memory
         self.paths = self.df[self.index_column].tolist()
@@ -38,10 +39,10 @@ class CachedFeatures(DatasetWrapper):
         self._memory = _Memory(len(self.paths), memory)
 
     def __getitem__(self, item: int) -> tuple[torch.Tensor, int, int]:
-        """One item.
+        """Load one item and apply the transform.
 
         Args:
-            item: Position in the split.
+            item: Index of the item in the split.
 
         Returns:
             Features, encoded target and `item`.
@@ -73,7 +74,7 @@ class CachedFeatures(DatasetWrapper):
 
 
 class _Memory:
-    """Features by their position, up to a number of bytes."""
+    """Cache of features by item, up to a number of bytes."""
 
     def __init__(self, n_items: int, free: int) -> None:
         self.kept: list[torch.Tensor | None] = [None] * n_items
@@ -89,7 +90,7 @@ class _Memory:
             n_kept = sum(kept is not None for kept in self.kept)
             size = sum(kept.nbytes for kept in self.kept if kept is not None) + self._free
             _LOG.warning(
-                "The %.2f GiB set aside for features are full after %d of %d recordings: "
+                "The feature cache of %.2f GiB is full after %d of %d recordings: "
                 "the others are read from disk every time.",
                 size / _GIB,
                 n_kept,
@@ -98,30 +99,40 @@ class _Memory:
 
 
 class CachedClassificationDataset(BaseClassificationDataset):
-    """Classification dataset that keeps features in memory and checks its tables and files.
+    """Classification dataset that caches features and checks its tables and files early.
 
-    Everything is checked when the dataset is made, that is, before training starts. Rows of
-    `df_train`, `df_dev` and `df_test` are numbered from 0, whatever split they were cut from.
+    All checks run in the constructor, before training starts. The rows of `df_train`, `df_dev`
+    and `df_test` are numbered from 0.
 
     Args:
         path: Dataset folder.
-        features_subdir: Folder of the features in it.
-        cache: Whether features stay in memory once they were read: True for up to half of
-            the memory that is free when the dataset is made, a number for at most so many
-            GiB, False to read from disk every time. Splits share it by their sizes.
-        **kwargs: Those of the host's `BaseClassificationDataset`.
+        features_subdir: Sub-folder of the features.
+        cache: Size of the feature cache: True for half of the memory that is free when the
+            dataset is created, a number for a size in GiB, False for no cache. The splits share
+            it in proportion to their sizes.
+        **kwargs: Arguments of the host's `BaseClassificationDataset`.
 
     Raises:
         FileNotFoundError: If the folder, the features, a table or a listed file is missing.
-        ValueError: If a table lacks a column, a split is empty, a label is missing or a class
-            of the development or test split does not occur in training.
+        ValueError: If a table lacks a column, a split is empty, a label is missing, or a class
+            of the dev or test split does not occur in training.
     """
 
+    df_train: pd.DataFrame
+    df_dev: pd.DataFrame
+    df_test: pd.DataFrame
+
     def __init__(
-        self, path: str, features_subdir: str, cache: bool | float = True, **kwargs
+        self,
+        path: str,
+        features_subdir: str,
+        cache: bool | float = True,
+        **kwargs: Any,  # noqa: ANN401  passed on
     ) -> None:
         if cache < 0:
-            raise ValueError(f"cache must be true, false or a number of GiB, got {cache}.")
+            raise ValueError(
+                f"cache must be true, false or a size in GiB of at least 0, got {cache}."
+            )
         self.cache = cache
         _check_folders(Path(path), features_subdir)
         super().__init__(path=path, features_subdir=features_subdir, **kwargs)
@@ -142,17 +153,21 @@ class CachedClassificationDataset(BaseClassificationDataset):
 
     def load_dataframes(self) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
         """Read `train.csv`, `dev.csv` and `test.csv`."""
-        return tuple(self.read_table(f"{split}.csv") for split in ("train", "dev", "test"))
+        return (
+            self.read_table("train.csv"),
+            self.read_table("dev.csv"),
+            self.read_table("test.csv"),
+        )
 
     def read_table(self, name: str, columns: Sequence[str] = ()) -> pd.DataFrame:
-        """Read a table of the dataset folder, with its labels as strings.
+        """Read a table of the dataset folder, with class names as strings.
 
         Args:
             name: File name.
-            columns: Columns needed besides those of files, labels and strata.
+            columns: Required columns besides those of the files, labels and strata.
 
         Raises:
-            FileNotFoundError: If there is no such file.
+            FileNotFoundError: If the file does not exist.
             ValueError: If a column is missing.
         """
         path = Path(self.path, name)

@@ -1,4 +1,4 @@
-"""CochlScene, acoustic scenes recorded by hundreds of people."""
+"""CochlScene: acoustic scenes recorded by hundreds of people."""
 
 import json
 from pathlib import Path
@@ -17,12 +17,13 @@ _LAST = "CochlScene.zip"
 
 
 class CochlScene(OfficialSplitDataset):
-    """CochlScene: 76,115 clips of 10 s, 13 acoustic scenes, 831 people with their telephones.
+    """CochlScene: 76,115 clips of 10 s, 13 acoustic scenes, recorded by 831 people with phones.
 
-    The table holds scene, user, recording, segment (of the recording) and split.
+    The table has the columns filename, scene, user, recording, segment (of the recording) and
+    split.
 
     Args:
-        **kwargs: Those of `OfficialSplitDataset`.
+        **kwargs: Arguments of `OfficialSplitDataset`.
 
     Source:
         Jeong and Park (2022), CochlScene: Acquisition of acoustic scene data using
@@ -34,9 +35,9 @@ class CochlScene(OfficialSplitDataset):
 
     @staticmethod
     def fetch(archives: Path) -> Path:
-        """Download the files of the record, one archive in pieces, and unpack them.
+        """Download the parts of the split archive and unpack them.
 
-        Zenodo lists the files with their checksums.
+        Checksums are those listed by Zenodo.
         """
         record = archives / "record.json"
         download(RECORD, record)
@@ -49,13 +50,13 @@ class CochlScene(OfficialSplitDataset):
 
     @staticmethod
     def tabulate(tree: Path) -> pd.DataFrame:
-        """Read the official split from the folders, and the rest from the names.
+        """Read the official split from the folders and the other columns from the file names.
 
         Args:
             tree: Unpacked folder, with `Train/`, `Val/` and `Test/`.
 
         Raises:
-            FileNotFoundError: If one of the folders holds no recording.
+            FileNotFoundError: If one of the folders contains no recording.
         """
         return pd.concat([_read_split(tree, split) for split in _FOLDERS], ignore_index=True)
 
@@ -63,7 +64,7 @@ class CochlScene(OfficialSplitDataset):
 def _read_split(tree: Path, split: str) -> pd.DataFrame:
     files = sorted(tree.glob(f"{_FOLDERS[split]}/*/*.wav"))
     if not files:
-        raise FileNotFoundError(f"'{tree / _FOLDERS[split]}' holds no folders with recordings.")
+        raise FileNotFoundError(f"'{tree / _FOLDERS[split]}' contains no recordings.")
     names = [file.relative_to(tree).as_posix() for file in files]
     table = pd.DataFrame({"filename": names, "scene": [file.parent.name for file in files]})
     parts = r"_(?P<user>user\d+)_(?P<recording>\d+)_(?P<segment>\d+)\.wav$"

@@ -1,7 +1,8 @@
-"""ESC-50, environmental sounds."""
+"""ESC-50: environmental sounds."""
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -17,14 +18,14 @@ class ESC50(CachedClassificationDataset):
     """ESC-50: 2,000 clips of 5 s, 50 categories with 40 clips each, in five official folds.
 
     Args:
-        test_fold: Fold to test on, 1 to 5.
-        dev_fold: Fold to develop on. Default: the one before `test_fold`, 5 before 1. The other
-            three folds are trained on.
+        test_fold: Fold of the test split, 1 to 5.
+        dev_fold: Fold of the dev split. Default: the fold before `test_fold` (5 before 1). The
+            other three folds form the training split.
         source: Unpacked folder of the dataset for `download`; not used afterwards.
-        **kwargs: Those of `CachedClassificationDataset`.
+        **kwargs: Arguments of `CachedClassificationDataset`.
 
     Raises:
-        ValueError: If a fold does not exist or is used for both development and test.
+        ValueError: If a fold does not exist or is used for both dev and test.
 
     Source:
         Piczak (2015), ESC: Dataset for environmental sound classification. ACM Multimedia.
@@ -36,7 +37,7 @@ class ESC50(CachedClassificationDataset):
         test_fold: int = 5,
         dev_fold: int | None = None,
         source: str | None = None,
-        **kwargs,
+        **kwargs: Any,  # noqa: ANN401  passed on
     ) -> None:
         for fold in (test_fold, dev_fold):
             if fold not in (*_FOLDS, None):
@@ -44,26 +45,25 @@ class ESC50(CachedClassificationDataset):
         self.test_fold = test_fold
         self.dev_fold = dev_fold or (test_fold - 2) % 5 + 1
         if self.dev_fold == self.test_fold:
-            raise ValueError(f"Fold {test_fold} cannot be both for development and test.")
+            raise ValueError(f"Fold {test_fold} cannot be both for dev and test.")
         self.source = source
         super().__init__(**kwargs)
 
     def load_dataframes(self) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-        """Cut `esc50.csv` into its folds."""
+        """Split `esc50.csv` by folds."""
         table = self.read_table("esc50.csv", ["fold"])
         is_dev, is_test = table["fold"] == self.dev_fold, table["fold"] == self.test_fold
         return table[~is_dev & ~is_test], table[is_dev], table[is_test]
 
     @staticmethod
     def download(path: str, source: str | None = None) -> None:
-        """Make the dataset folder, unless it is there already.
+        """Create the dataset folder unless it exists.
 
-        The archive and its checksum are those of soundata.
+        soundata provides the archive and its checksum.
 
         Args:
             path: Dataset folder: recordings in `default/`, metadata in `esc50.csv`.
-            source: Unpacked folder with `audio/` and `meta/`, to be linked rather than
-                downloaded.
+            source: Unpacked folder with `audio/` and `meta/`, to link instead of downloading.
 
         Raises:
             FileExistsError: If the folder exists but is incomplete.

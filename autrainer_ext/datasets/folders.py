@@ -1,4 +1,4 @@
-"""Dataset folders: whether they are complete, and files without copies."""
+"""Dataset folders: check of completeness, and hard links instead of copies."""
 
 import os
 import shutil
@@ -11,18 +11,18 @@ from autrainer_ext.atomic import is_free
 
 
 def is_built(path: Path, tables: list[str]) -> bool:
-    """Whether a dataset folder exists already.
+    """Check whether a dataset folder exists and is complete.
 
     Args:
         path: Dataset folder.
-        tables: Names of its tables, each with a column `filename` of files in `default/`.
+        tables: File names of its tables. Their column `filename` lists files in `default/`.
 
     Returns:
         False if there is nothing at `path`, True if the folder is complete.
 
     Raises:
-        FileExistsError: If a table or a file of a table is missing in a folder that is not
-            empty: nothing is ever added to it.
+        FileExistsError: If the folder is not empty and lacks a table or a listed file. Existing
+            folders are never completed.
     """
     if is_free(path):
         return False
@@ -36,16 +36,18 @@ def is_built(path: Path, tables: list[str]) -> bool:
 
 
 def _incomplete(path: Path, missing: str) -> FileExistsError:
-    return FileExistsError(f"'{path}' lacks '{missing}': delete the folder, then fetch again.")
+    return FileExistsError(
+        f"Dataset folder '{path}' lacks '{missing}': delete the folder, then fetch again."
+    )
 
 
 def link(names: Iterable[str], source: Path, target: Path) -> None:
-    """Put files into a folder without taking disk space for them, where that is possible.
+    """Link files into another folder, or copy them if it is on another disk.
 
     Args:
-        names: Paths relative to both folders; their parents exist in `target`.
-        source: Folder that holds the files.
-        target: Folder that gets hard links to them, or copies if it is on another disk.
+        names: Paths relative to both folders. Their parent folders must exist in `target`.
+        source: Folder of the existing files.
+        target: Folder of the new hard links or copies.
     """
     for name in names:
         try:

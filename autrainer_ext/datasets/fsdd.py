@@ -1,10 +1,11 @@
-"""Free Spoken Digit Dataset."""
+"""Free Spoken Digit Dataset (FSDD)."""
 
 import os
 import re
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Any
 from urllib.request import urlopen
 from zipfile import ZipFile
 
@@ -25,20 +26,20 @@ _OFFICIAL_TEST_TAKES = 5
 class FSDD(CachedClassificationDataset):
     """Free Spoken Digit Dataset: English digits, 50 takes per digit and speaker, 8 kHz.
 
-    By default one speaker is held out, which the official split does not do: it tests takes
-    0 to 4 of the very speakers it trains on.
+    Test speakers are held out. The official split, in contrast, tests on takes 0 to 4 of the
+    training speakers.
 
     Args:
-        test_speakers: Speakers to test on. None are left for training. Empty for the official
-            split, takes 0 to 4 for both development and test: for final models that learn
-            from every speaker, not for choosing between models.
-        dev_speakers: Speakers to develop on. Default: takes 0 to 4 of the training speakers.
+        test_speakers: Speakers of the test split, excluded from training. An empty list selects
+            the official split, with takes 0 to 4 for both dev and test. Use it to train final
+            models on all speakers, not to compare models.
+        dev_speakers: Speakers of the dev split. Default: takes 0 to 4 of the training speakers.
         source: Folder of recordings for `download`; not used afterwards.
-        **kwargs: Those of `CachedClassificationDataset`.
+        **kwargs: Arguments of `CachedClassificationDataset`.
 
     Raises:
-        ValueError: If a speaker does not exist, is in both lists, or if there are development
-            speakers without test speakers.
+        ValueError: If a speaker does not exist or is in both lists, or if there are dev speakers
+            but no test speakers.
 
     Source:
         Jackson et al. (2018), Jakobovski/free-spoken-digit-dataset, version 1.0.10.
@@ -50,7 +51,7 @@ class FSDD(CachedClassificationDataset):
         test_speakers: list[str],
         dev_speakers: list[str] | None = None,
         source: str | None = None,
-        **kwargs,
+        **kwargs: Any,  # noqa: ANN401  passed on
     ) -> None:
         self.test_speakers = list(test_speakers)
         self.dev_speakers = list(dev_speakers or [])
@@ -58,7 +59,7 @@ class FSDD(CachedClassificationDataset):
         super().__init__(**kwargs)
 
     def load_dataframes(self) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-        """Cut `fsdd.csv` into training, development and test recordings."""
+        """Split `fsdd.csv` by speakers and takes."""
         table = self.read_table("fsdd.csv", ["speaker", "take"])
         self._check_speakers(sorted(table["speaker"].unique()))
         is_early_take = table["take"] < _OFFICIAL_TEST_TAKES
@@ -73,22 +74,26 @@ class FSDD(CachedClassificationDataset):
             if speaker not in speakers:
                 raise unknown_name("speaker", speaker, speakers)
             if speaker in self.test_speakers and speaker in self.dev_speakers:
-                raise ValueError(f"Speaker '{speaker}' cannot be both for development and test.")
+                raise ValueError(
+                    f"Speaker '{speaker}' cannot be in both the dev and the test split."
+                )
         if self.dev_speakers and not self.test_speakers:
-            raise ValueError("dev_speakers need test_speakers: the official split has its own.")
+            raise ValueError(
+                "dev_speakers require test_speakers: the official split defines its own dev split."
+            )
 
     @staticmethod
     def download(path: str, source: str | None = None) -> None:
-        """Make the dataset folder, unless it is there already.
+        """Create the dataset folder unless it exists.
 
         Args:
             path: Dataset folder: recordings in `default/`, metadata in `fsdd.csv`.
             source: Folder of recordings to link. Default: the environment variable
-                `FSDD_SOURCE`, and without it the public archive of 3,000 recordings.
+                `FSDD_SOURCE` if set, otherwise the public archive of 3,000 recordings.
 
         Raises:
             FileExistsError: If the folder exists but is incomplete.
-            FileNotFoundError: If there are no recordings in `source`.
+            FileNotFoundError: If `source` contains no recordings.
         """
         if is_built(Path(path), ["fsdd.csv"]):
             return
@@ -106,12 +111,12 @@ class FSDD(CachedClassificationDataset):
 def _link(source: Path, recordings: Path) -> None:
     names = [p.name for p in source.glob("*.wav") if _RECORDING.fullmatch(p.name)]
     if not names:
-        raise FileNotFoundError(f"'{source}' holds no recordings named digit_speaker_take.wav.")
+        raise FileNotFoundError(f"'{source}' contains no recordings named digit_speaker_take.wav.")
     link(names, source, recordings)
 
 
 def _extract(url: str, recordings: Path) -> None:
-    """Write the recordings of a zip archive, whatever folders it puts them in."""
+    """Extract the recordings of a zip archive, from any of its folders, into one folder."""
     with tempfile.TemporaryFile() as file:
         with urlopen(url) as response:
             total = int(response.headers.get("Content-Length") or 0) or None
@@ -121,7 +126,7 @@ def _extract(url: str, recordings: Path) -> None:
             members = {Path(member).name: member for member in archive.namelist()}
             names = [name for name in members if _RECORDING.fullmatch(name)]
             if not names:
-                raise FileNotFoundError(f"{url} holds no recordings.")
+                raise FileNotFoundError(f"{url} contains no recordings.")
             for name in names:
                 (recordings / name).write_bytes(archive.read(members[name]))
 
@@ -129,7 +134,7 @@ def _extract(url: str, recordings: Path) -> None:
 def _table(recordings: Path) -> pd.DataFrame:
     rows = []
     for name in (p.name for p in recordings.iterdir()):
-        digit, speaker, take = _RECORDING.fullmatch(name).groups()
-        rows.append((name, digit, speaker, int(take)))
+        if match := _RECORDING.fullmatch(name):
+            rows.append((name, match["digit"], match["speaker"], int(match["take"])))
     rows.sort(key=lambda row: row[1:])
     return pd.DataFrame(rows, columns=["filename", "digit", "speaker", "take"])

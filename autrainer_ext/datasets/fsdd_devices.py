@@ -1,8 +1,9 @@
-"""Free Spoken Digit Dataset, played to several microphones."""
+"""Free Spoken Digit Dataset with simulated microphones."""
 
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import soundfile
@@ -17,7 +18,7 @@ from autrainer_ext.errors import unknown_name
 from .folders import is_built
 from .fsdd import FSDD
 
-# Impulse responses of MicIRP: from nearly flat to a telephone, in either group
+# Impulse responses of MicIRP; seen and unseen devices both range from nearly flat to telephone
 DEVICES = {
     "oktava": "IR_OktavaMK18Silver.wav",
     "shure": "IR_Shure510C.wav",
@@ -32,19 +33,19 @@ _HEADROOM = 0.5
 
 
 class FSDDDevices(FSDD):
-    """Spoken digits on six microphones, every clip on each of them: parallel recordings.
+    """Spoken digits, each recorded in parallel with six simulated microphones.
 
-    Training and development hold the seen devices only, the test split all six. The column
-    `device` names the microphone, `clip` the group of parallel recordings. Made by convolution
-    with impulse responses, which keeps the energy of a clip and adds no delay; noise and
-    distortion of the devices are not modelled.
+    The training and dev splits contain the seen devices only, the test split all six. The column
+    `device` names the microphone, the column `clip` the group of parallel recordings. Recordings
+    are convolved with impulse responses, which preserves the energy of a clip and adds no delay.
+    Noise and distortion of the devices are not simulated.
 
     Args:
-        test_speakers: Speakers to test on, as for `FSDD`.
-        dev_speakers: Speakers to develop on, as for `FSDD`.
-        seen_devices: Devices for training and development, of `DEVICES`. Default: `SEEN`.
+        test_speakers: Speakers of the test split, as for `FSDD`.
+        dev_speakers: Speakers of the dev split, as for `FSDD`.
+        seen_devices: Devices of the training and dev splits, from `DEVICES`. Default: `SEEN`.
         source: Folder of recordings for `download`; not used afterwards.
-        **kwargs: Those of `CachedClassificationDataset`.
+        **kwargs: Arguments of `CachedClassificationDataset`.
 
     Raises:
         ValueError: If a device is not in the table, or as for `FSDD`.
@@ -60,13 +61,13 @@ class FSDDDevices(FSDD):
         dev_speakers: list[str] | None = None,
         seen_devices: list[str] | None = None,
         source: str | None = None,
-        **kwargs,
+        **kwargs: Any,  # noqa: ANN401  passed on
     ) -> None:
         self.seen_devices = list(SEEN if seen_devices is None else seen_devices)
         super().__init__(test_speakers, dev_speakers, source, **kwargs)
 
     def load_dataframes(self) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-        """Cut `fsdd.csv` into seen devices for training and development, and all for the test."""
+        """Split `fsdd.csv` and keep only seen devices for training and dev."""
         known = self.read_table(_TABLE, ["device", "clip"])["device"].unique()
         for device in self.seen_devices:
             if device not in known:
@@ -77,18 +78,18 @@ class FSDDDevices(FSDD):
 
     @staticmethod
     def download(path: str, source: str | None = None, responses: str | None = None) -> None:
-        """Make the dataset folder, unless it is there already.
+        """Create the dataset folder unless it exists.
 
         Args:
             path: Dataset folder: recordings in `default/`, metadata in `fsdd.csv`.
             source: Folder of FSDD recordings. Default: the environment variable `FSDD_SOURCE`,
-                and without it the public archive.
+                otherwise the public archive.
             responses: Folder with the impulse responses of `DEVICES`. Default: the environment
                 variable `MIC_IRS`.
 
         Raises:
             FileExistsError: If the folder exists but is incomplete.
-            FileNotFoundError: If a response is missing or there are no recordings.
+            FileNotFoundError: If a response is missing or `source` contains no recordings.
         """
         if is_built(Path(path), [_TABLE]):
             return

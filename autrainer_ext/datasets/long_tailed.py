@@ -1,6 +1,7 @@
-"""Classes of unequal frequency in training, of equal and of opposite frequencies in the test."""
+"""Datasets with imbalanced classes in training and several test distributions."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,27 +15,27 @@ _OPPOSITE = "opposite"
 class LongTailedFSDD(FSDD):
     """Free Spoken Digit Dataset with frequent and rare digits in the training split.
 
-    - Training: recordings per digit fall linearly, as in the study this data set is made for,
-      to `1 / imbalance_ratio` of the most frequent one. Speakers keep equal shares, up to one
-      recording. Which digit is how frequent is drawn, so that rare is not the same as hard.
-    - Development: as in `FSDD`, all digits alike.
-    - Test: all recordings of the test speakers, all digits alike. Those with `yes` in the column
-      `opposite`, which may be in `stratify`, have the opposite frequencies: training's rarest
-      digit is their most frequent one. So one run gives results on both distributions.
+    - Training: the number of recordings per digit falls linearly, to `1 / imbalance_ratio` of
+      the most frequent digit. Speakers have equal shares, up to one recording. The order of the
+      digits is random, so that rare digits are not systematically hard ones.
+    - Dev: as in `FSDD`, balanced.
+    - Test: all recordings of the test speakers, balanced. The recordings with `yes` in the
+      column `opposite` have the opposite frequencies: the rarest digit of training is the most
+      frequent one. With `opposite` in `stratify`, one run gives results on both distributions.
 
     Args:
-        test_speakers: See `FSDD`; with several of them there is more to draw from.
-        imbalance_ratio: Frequency of the most frequent digit over that of the rarest, at least 1.
-        most: Training recordings of the most frequent digit. Default: all there are. A smaller
-            number with an `imbalance_ratio` of 1 makes a balanced set of the same size, the
-            control of an experiment.
-        split_seed: Seed of the order of the digits and of the draws.
-        stratify: Columns, `opposite` among them if wanted.
-        **kwargs: Those of `FSDD`.
+        test_speakers: See `FSDD`. Several speakers give larger test distributions.
+        imbalance_ratio: Ratio of the most to the least frequent digit, at least 1.
+        most: Training recordings of the most frequent digit. Default: all available. A smaller
+            number with an `imbalance_ratio` of 1 gives a balanced training split of the same
+            size as an imbalanced one, as a control.
+        split_seed: Seed of the order of the digits and of the random draws.
+        stratify: Columns to stratify results by, which may include `opposite`.
+        **kwargs: Arguments of `FSDD`.
 
     Raises:
-        ValueError: If `imbalance_ratio` is less than 1, or there are not `most` recordings of
-            every digit; see also `FSDD`.
+        ValueError: If `imbalance_ratio` is less than 1, or a digit has fewer than `most`
+            recordings; see also `FSDD`.
     """
 
     def __init__(
@@ -44,7 +45,7 @@ class LongTailedFSDD(FSDD):
         most: int | None = None,
         split_seed: int = 0,
         stratify: Sequence[str] | None = None,
-        **kwargs,
+        **kwargs: Any,  # noqa: ANN401  passed on
     ) -> None:
         if not imbalance_ratio >= 1:
             raise ValueError(f"imbalance_ratio must be at least 1, got {imbalance_ratio}.")
@@ -55,7 +56,7 @@ class LongTailedFSDD(FSDD):
         self.stratify = list(stratify or [])
 
     def load_dataframes(self) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-        """Cut `fsdd.csv` and draw from the training and the test recordings."""
+        """Split `fsdd.csv`, then draw from the training and the test recordings."""
         train, dev, test = super().load_dataframes()
         digits = np.random.default_rng(self.split_seed).permutation(
             sorted(train[self.target_column].unique())
@@ -69,7 +70,7 @@ class LongTailedFSDD(FSDD):
         )
 
     def _draw(self, table: pd.DataFrame, digits: np.ndarray, most: int | None) -> pd.DataFrame:
-        """Rows with falling frequencies of the digits in this order."""
+        """Draw rows so that the frequencies of the digits fall in the given order."""
         available = int(table[self.target_column].value_counts().min())
         if most is None:
             most = available
@@ -82,23 +83,26 @@ class LongTailedFSDD(FSDD):
 
 
 class PartitionedTAU22(TAUUrbanAcousticScenes2022Mobile):
-    """TAU Urban Acoustic Scenes 2022 Mobile, tested on several lists of clips at once.
+    """TAU Urban Acoustic Scenes 2022 Mobile with several test lists.
 
-    The test split is the union of the lists, each clip once, and has a column per list that says
-    `yes` or `no`. In `stratify` these columns give results per list.
+    The test split is the union of the lists, without duplicates. It has one column per list with
+    the values `yes` and `no`. With these columns in `stratify`, one run gives results per list.
 
     Args:
-        test_sets: Files of clips, like `train_clips`, by the names of their columns.
-        stratify: Columns, those names among them if wanted.
-        **kwargs: Those of `TAUUrbanAcousticScenes2022Mobile`; not `test_clips`.
+        test_sets: Column name of every list and its file, in the format of `train_clips`.
+        stratify: Columns to stratify results by, which may include those of the lists.
+        **kwargs: Arguments of `TAUUrbanAcousticScenes2022Mobile` except `test_clips`.
 
     Raises:
         FileNotFoundError: If a file does not exist.
-        ValueError: If there is no list; see also `TAUUrbanAcousticScenes2022Mobile`.
+        ValueError: If `test_sets` is empty; see also `TAUUrbanAcousticScenes2022Mobile`.
     """
 
     def __init__(
-        self, test_sets: Mapping[str, str], stratify: Sequence[str] | None = None, **kwargs
+        self,
+        test_sets: Mapping[str, str],
+        stratify: Sequence[str] | None = None,
+        **kwargs: Any,  # noqa: ANN401  passed on
     ) -> None:
         if not test_sets:
             raise ValueError("test_sets must name at least one list of clips.")
@@ -107,7 +111,7 @@ class PartitionedTAU22(TAUUrbanAcousticScenes2022Mobile):
         self.stratify = list(stratify or [])
 
     def load_dataframes(self) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-        """Cut `tau22.csv` into training, development and all lists of test clips."""
+        """Split `tau22.csv` and combine all lists of test clips."""
         parts = {}
         for name, file in self.test_sets.items():
             self.test_clips = file
@@ -121,16 +125,16 @@ class PartitionedTAU22(TAUUrbanAcousticScenes2022Mobile):
 
 
 def _read_columns(stratify: Sequence[str] | None, made: Iterable[str]) -> list[str]:
-    """Columns to look for in the tables of the dataset folder: not those made here."""
+    """Columns that must exist in the tables of the dataset folder: all but those added here."""
     return [column for column in stratify or [] if column not in made]
 
 
 def falling_counts(most: int, imbalance_ratio: float, n_classes: int) -> np.ndarray:
-    """Counts that fall linearly from `most` to `most / imbalance_ratio`.
+    """Compute counts that fall linearly from `most` to `most / imbalance_ratio`.
 
     Args:
         most: First count, at least 1.
-        imbalance_ratio: First count over last, at least 1.
+        imbalance_ratio: Ratio of the first to the last count, at least 1.
         n_classes: Number of counts.
 
     Returns:
@@ -141,16 +145,17 @@ def falling_counts(most: int, imbalance_ratio: float, n_classes: int) -> np.ndar
 
 
 def draw(table: pd.DataFrame, label: str, counts: dict[str, int], seed: int) -> pd.DataFrame:
-    """Draw recordings of every class, in turn from each speaker.
+    """Draw recordings of every class, taking turns between the speakers.
 
     Args:
-        table: Columns `label` and speaker, with a unique index.
-        label: Column of the classes.
-        counts: Recordings wanted per class; all there are if there are fewer.
-        seed: Of the draw. With the same seed, smaller draws are part of larger ones.
+        table: Table with the columns `label` and speaker, and a unique index.
+        label: Column of the class names.
+        counts: Number of recordings per class. A class with fewer recordings is kept completely.
+        seed: Seed of the random draw. With the same seed, smaller draws are subsets of larger
+            ones.
 
     Returns:
-        The drawn rows in their order.
+        The drawn rows, in the order of the table.
     """
     shuffled = table.sample(frac=1, random_state=seed)
     turn = shuffled.groupby([label, "speaker"]).cumcount()

@@ -1,9 +1,9 @@
-"""Data sets that come with a split of their authors."""
+"""Base class of datasets with an official split."""
 
 import shutil
 from abc import abstractmethod
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pandas as pd
 
@@ -16,44 +16,45 @@ SPLITS = ("train", "dev", "test")
 
 
 class OfficialSplitDataset(CachedClassificationDataset):
-    """Classification data in archives, of which one table knows everything.
+    """Classification dataset with an official split, described by one table.
 
-    A subclass says where its archives are (`fetch`) and what is in them (`tabulate`).
+    A subclass downloads its archives (`fetch`) and lists their recordings (`tabulate`).
 
     Args:
         source: Unpacked folder of the release for `download`; not used afterwards.
-        **kwargs: Those of `CachedClassificationDataset`.
+        **kwargs: Arguments of `CachedClassificationDataset`.
     """
 
-    TABLE: ClassVar[str]  # in the dataset folder, with the columns filename and split
-    RECORDINGS: ClassVar[str] = "."  # folder in that of the release that `filename` is relative to
+    TABLE: ClassVar[str]  # file name; columns include filename and split
+    RECORDINGS: ClassVar[str] = "."  # folder of the release that `filename` is relative to
     SIZES: ClassVar[dict[str, int] | None] = None  # published numbers of recordings
 
-    def __init__(self, source: str | None = None, **kwargs) -> None:
+    def __init__(self, source: str | None = None, **kwargs: Any) -> None:  # noqa: ANN401  passed on
         self.source = source
         super().__init__(**kwargs)
 
     def load_dataframes(self) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-        """Cut the table into the official splits."""
+        """Split the table by its column `split`."""
         table = self.read_table(self.TABLE, ["split"])
-        return tuple(table[table["split"] == split] for split in SPLITS)
+        train, dev, test = (table[table["split"] == split] for split in SPLITS)
+        return train, dev, test
 
     @classmethod
     def download(cls, path: str, source: str | None = None) -> None:
-        """Make the dataset folder, unless it is there already.
+        """Create the dataset folder unless it exists.
 
-        An interrupted download is continued the next time. Archives are kept beside the dataset
-        folder, in one with `.download` added to its name, until the dataset folder is complete.
+        An interrupted download is resumed by the next call. Archives are kept in a folder beside
+        the dataset folder, with `.download` added to its name, until the dataset is complete.
 
         Args:
             path: Dataset folder: recordings in `default/` and one table.
-            source: Unpacked folder of the release, to be linked rather than downloaded.
+            source: Unpacked folder of the release, to link instead of downloading.
 
         Raises:
             FileExistsError: If the folder exists but is incomplete.
             FileNotFoundError: If a list or a listed recording is missing.
             OSError: If an archive cannot be downloaded or is damaged.
-            ValueError: If there are more or fewer recordings than were published.
+            ValueError: If the number of recordings differs from the published one.
         """
         root = Path(path)
         if is_built(root, [cls.TABLE]):
@@ -65,7 +66,7 @@ class OfficialSplitDataset(CachedClassificationDataset):
             found = int((table["split"] == split).sum())
             if found != size:
                 raise ValueError(
-                    f"'{tree}' has {found} recordings in its {split} split, not {size}."
+                    f"'{tree}' has {found} recordings in its {split} split, expected {size}."
                 )
         with atomic_folder(root) as folder:
             for parent in {Path(name).parent for name in table["filename"]}:
@@ -81,7 +82,7 @@ class OfficialSplitDataset(CachedClassificationDataset):
         """Download and unpack the release.
 
         Args:
-            archives: Folder for the archives, and for what is in them.
+            archives: Folder for the archives and the unpacked files.
 
         Returns:
             Unpacked folder.
@@ -90,12 +91,12 @@ class OfficialSplitDataset(CachedClassificationDataset):
     @staticmethod
     @abstractmethod
     def tabulate(tree: Path) -> pd.DataFrame:
-        """Read what is known about the recordings.
+        """List the recordings with their metadata.
 
         Args:
             tree: Unpacked folder.
 
         Returns:
-            One row for each recording of the official splits: its `filename`, its label, its
-            `split`, one of `SPLITS`, and everything else that is known.
+            One row per recording of the official splits: `filename`, label, `split` (one of
+            `SPLITS`) and all other metadata.
         """

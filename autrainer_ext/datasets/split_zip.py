@@ -1,9 +1,9 @@
-"""Zip archives in several files, NAME.z01, NAME.z02, ... and NAME.zip.
+"""Reading of split zip archives: NAME.z01, NAME.z02, ... and NAME.zip.
 
-Their directory addresses a member by the number of a file and an offset in that file, which
-zipfile cannot follow, not even in the files put together. Here they are read as one file with a
-directory that addresses the whole. Nothing is copied. Records are those of PKWARE's APPNOTE
-6.3.10, section 4.3.
+The directory of a split archive addresses each member by a file number and an offset in that
+file. zipfile does not support that, even if the files are concatenated. This module presents the
+files as one file with a rewritten directory of absolute offsets, without copying the data. The
+records are defined in PKWARE's APPNOTE 6.3.10, section 4.3.
 """
 
 import io
@@ -14,8 +14,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from itertools import accumulate
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 from zipfile import BadZipFile, ZipFile
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 _END = struct.Struct("<4s4H2IH")
 _END_64 = struct.Struct("<4sQ2H2I4Q")
@@ -24,19 +27,19 @@ _ENTRY = struct.Struct("<4s6H3I5H2I")
 _EXTRA = struct.Struct("<2H")
 _EXTRA_64 = struct.Struct("<2H3Q")
 _LONGEST_COMMENT = 2**16
-# These values send the reader to the records that end in 64.
+# Values that refer to the 64-bit records.
 _LARGE_16, _LARGE_32 = 2**16 - 1, 2**32 - 1
 
 
 @contextmanager
 def open_split_zip(last: Path) -> Iterator[ZipFile]:
-    """Open an archive in several files for reading.
+    """Open a split archive for reading.
 
     Args:
-        last: The file that ends in `.zip`, with the others beside it. It may be the only one.
+        last: Last file of the archive, NAME.zip, with the others beside it; possibly the only one.
 
     Yields:
-        The archive; what is read from it is compared with its checksums as always.
+        The archive. zipfile verifies checksums as usual.
 
     Raises:
         FileNotFoundError: If one of the files is missing.
@@ -58,13 +61,13 @@ def open_split_zip(last: Path) -> Iterator[ZipFile]:
         start = starts[file] + offset
         chain.seek(start)
         directory = _one_file_directory(chain.read(length), starts, start)
-        sizes[file:] = [offset] + [0] * (n_files - file - 1)  # the old directory is not read
+        sizes[file:] = [offset] + [0] * (n_files - file - 1)  # excludes the old directory
         whole = _Chain([*files, io.BytesIO(directory)], [*sizes, len(directory)])
         yield stack.enter_context(ZipFile(io.BufferedReader(whole)))
 
 
 class _Chain(io.RawIOBase):
-    """The first bytes of several files, read as one file."""
+    """Concatenation of the first bytes of several files, read as one file."""
 
     def __init__(self, files: Sequence[BinaryIO], sizes: Sequence[int]) -> None:
         self.files = files
@@ -82,19 +85,21 @@ class _Chain(io.RawIOBase):
         self.position = base + offset
         return self.position
 
-    def readinto(self, buffer: memoryview) -> int:
+    def readinto(self, buffer: "Buffer") -> int:
         if self.position >= self.size:
             return 0
         index = bisect_right(self.starts, self.position) - 1
         end = [*self.starts[1:], self.size][index]
         self.files[index].seek(self.position - self.starts[index])
-        count = self.files[index].readinto(memoryview(buffer)[: end - self.position])
-        self.position += count
-        return count
+        view = memoryview(buffer).cast("B")
+        data = self.files[index].read(min(len(view), end - self.position))
+        view[: len(data)] = data
+        self.position += len(data)
+        return len(data)
 
 
 def _read_end(last: Path) -> tuple[tuple, tuple | None]:
-    """Records at the very end of an archive: the end itself and where its large version is."""
+    """Read the end record of an archive and the locator of its 64-bit end record, if any."""
     with open(last, "rb") as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(0, size - _LONGEST_COMMENT - _END.size - _LOCATOR_64.size))
@@ -109,12 +114,12 @@ def _read_end(last: Path) -> tuple[tuple, tuple | None]:
 
 
 def _one_file_directory(directory: bytes, starts: Sequence[int], start: int) -> bytes:
-    """Directory and end of an archive in one file, from those of an archive in several.
+    """Rewrite the directory and end record of a split archive for a single file.
 
     Args:
-        directory: All entries.
-        starts: Where the files begin in the one file.
-        start: Where the directory begins in the one file.
+        directory: All entries of the split archive.
+        starts: Offset of every file in the single file.
+        start: Offset of the directory in the single file.
     """
     entries = [_with_offset_in_one_file(*entry, starts) for entry in _entries(directory)]
     size = sum(map(len, entries))
@@ -126,7 +131,7 @@ def _one_file_directory(directory: bytes, starts: Sequence[int], start: int) -> 
 
 
 def _entries(directory: bytes) -> Iterator[tuple[tuple, bytes, bytes, bytes]]:
-    """Fixed fields, name, extra fields and comment of every member."""
+    """Iterate over the fixed fields, name, extra fields and comment of every member."""
     at = 0
     while at < len(directory):
         fields = _ENTRY.unpack_from(directory, at)

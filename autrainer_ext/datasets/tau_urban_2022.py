@@ -1,7 +1,8 @@
-"""TAU Urban Acoustic Scenes 2022 Mobile, the data of the DCASE challenges 2022 to 2025, task 1."""
+"""TAU Urban Acoustic Scenes 2022 Mobile, the dataset of DCASE 2022 to 2025, task 1."""
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,32 +20,32 @@ _TABLE = "tau22.csv"
 class TAUUrbanAcousticScenes2022Mobile(CachedClassificationDataset):
     """Ten acoustic scenes in ten cities on nine devices: the official development set.
 
-    139,620 training and 29,680 test clips of one second; devices s4, s5 and s6 are only in the
-    test set. Labels of the evaluation set are not public, so it is not used.
+    139,620 training and 29,680 test clips of one second. Devices s4, s5 and s6 occur in the test
+    split only. The evaluation set is not used, because its labels are not public.
 
-    Development clips are cut from the training clips, whole locations at a time, so that test
-    labels never choose a model. The baselines of the challenge do choose by them.
+    The dev split consists of complete locations of the official training clips, so that models
+    are not selected with test labels. The baselines of the challenge select with test labels.
 
     Args:
-        train_percent: How much of the training clips to train on, more than 0 and at most 100.
-            Smaller sets are part of larger ones and keep the shares of scenes and devices. They
-            are drawn here; the lists of the challenge go into `train_clips`.
-        dev_share: Share of the training clips of every scene for development, at least 0 and
-            less than 1. 0 takes the test clips, as the baselines do.
-        split_seed: Seed of both draws, not that of training.
-        train_clips: CSV or TSV file with a column `filename`, for instance `split5.csv` of the
-            challenge: only these clips are trained on. Not in the dataset folder, where
+        train_percent: Percentage of the training clips to use, in (0, 100]. Smaller subsets are
+            contained in larger ones and preserve the shares of scenes and devices. They are
+            drawn here; for the lists of the challenge, use `train_clips`.
+        dev_share: Share of the training clips of every scene for the dev split, in [0, 1). With
+            0 the dev split is the test split, as in the baselines.
+        split_seed: Seed of both random draws, independent of the seed of training.
+        train_clips: CSV or TSV file with a column `filename` that lists the training clips, such
+            as `split5.csv` of the challenge. It must not be in the dataset folder, where
             preprocessing reads every table.
-        dev_fold: Fold, named in a column `fold` of `train_clips`, for development instead of
-            `dev_share`. The other folds are trained on.
-        test_clips: Such a file with the test clips. Default: the official ones.
+        dev_fold: Fold for the dev split, from the column `fold` of `train_clips`; replaces
+            `dev_share`. The other folds form the training split.
+        test_clips: File of test clips in the format of `train_clips`. Default: the official ones.
         source: Unpacked folder of the development set for `download`; not used afterwards.
-        **kwargs: Those of `CachedClassificationDataset`.
+        **kwargs: Arguments of `CachedClassificationDataset`.
 
     Raises:
         FileNotFoundError: If a file of clips does not exist.
-        ValueError: If an argument is out of its range, a listed clip is not part of the dataset
-            or a clip would be both trained and tested on.
+        ValueError: If an argument is out of range, a listed clip is not part of the dataset, or
+            a clip is in both the training and the test split.
 
     Source:
         Heittola et al. (2020), Acoustic scene classification in DCASE 2020 Challenge. Data:
@@ -60,14 +61,14 @@ class TAUUrbanAcousticScenes2022Mobile(CachedClassificationDataset):
         dev_fold: int | None = None,
         test_clips: str | None = None,
         source: str | None = None,
-        **kwargs,
+        **kwargs: Any,  # noqa: ANN401  passed on
     ) -> None:
         if not 0 < train_percent <= 100:
             raise ValueError(f"train_percent must be in (0, 100], got {train_percent}.")
         if not 0 <= dev_share < 1:
             raise ValueError(f"dev_share must be in [0, 1), got {dev_share}.")
         if dev_fold is not None and train_clips is None:
-            raise ValueError("dev_fold needs train_clips, the table that holds the folds.")
+            raise ValueError("dev_fold requires train_clips, the table with the folds.")
         self.train_percent = train_percent
         self.dev_share = dev_share
         self.split_seed = split_seed
@@ -78,7 +79,7 @@ class TAUUrbanAcousticScenes2022Mobile(CachedClassificationDataset):
         super().__init__(**kwargs)
 
     def load_dataframes(self) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-        """Cut `tau22.csv` into training, development and test clips."""
+        """Split `tau22.csv` into training, dev and test clips."""
         table = self.read_table(_TABLE, ["scene", "device", "city", "location", "split"])
         train, test = table[table["split"] == "train"], table[table["split"] == "test"]
         if self.test_clips is not None:
@@ -86,7 +87,7 @@ class TAUUrbanAcousticScenes2022Mobile(CachedClassificationDataset):
         if self.train_clips is not None:
             clips = _read_clips(self.train_clips)
             train = _select(table, clips, self.train_clips)
-        if self.dev_fold is not None:
+        if self.train_clips is not None and self.dev_fold is not None:
             is_dev = _is_in_fold(clips, self.dev_fold, self.train_clips)
             train, dev = train[~is_dev], train[is_dev]
         elif self.dev_share == 0:
@@ -96,19 +97,22 @@ class TAUUrbanAcousticScenes2022Mobile(CachedClassificationDataset):
             train, dev = train[~is_dev], train[is_dev]
         both = sorted(set(train["filename"]) & set(test["filename"]))
         if both:
-            raise ValueError(f"{len(both)} clips are both trained and tested on, as '{both[0]}'.")
+            raise ValueError(
+                f"{len(both)} clips are in both the training and the test split, "
+                f"such as '{both[0]}'."
+            )
         return nested_subset(train, self.train_percent / 100, self.split_seed), dev, test
 
     @staticmethod
     def download(path: str, source: str | None = None) -> None:
-        """Make the dataset folder, unless it is there already.
+        """Create the dataset folder unless it exists.
 
-        An interrupted download of the 16 archives is resumed the next time; they and their
-        checksums are those of soundata.
+        soundata provides the 16 archives and their checksums. An interrupted download is resumed
+        by the next call.
 
         Args:
             path: Dataset folder: recordings in `default/audio/`, metadata in `tau22.csv`.
-            source: Unpacked folder of the development set, to be linked rather than downloaded.
+            source: Unpacked folder of the development set, to link instead of downloading.
 
         Raises:
             FileExistsError: If the folder exists but is incomplete.
@@ -129,18 +133,18 @@ class TAUUrbanAcousticScenes2022Mobile(CachedClassificationDataset):
 
 
 def hold_out_locations(table: pd.DataFrame, share: float, seed: int) -> np.ndarray:
-    """Choose locations of every scene until they hold a share of its clips.
+    """Hold out random locations of every scene until they contain a share of its clips.
 
     Args:
-        table: Columns scene, city and location.
-        share: Share of the clips of every scene that is reached or just exceeded, in (0, 1).
+        table: Table with the columns scene, city and location.
+        share: Share of the clips of every scene to reach or just exceed, in (0, 1).
         seed: Seed of the order of the locations.
 
     Returns:
-        Whether a clip is held out, shape (rows,).
+        Whether each clip is held out, shape (rows,).
 
     Raises:
-        ValueError: If a scene would be held out altogether.
+        ValueError: If a scene would be held out completely.
     """
     rng = np.random.default_rng(seed)
     place = table["city"] + "-" + table["location"].astype(str)
@@ -163,12 +167,13 @@ def nested_subset(table: pd.DataFrame, share: float, seed: int) -> pd.DataFrame:
     """Draw a share of the clips of every scene and device, at least one of each.
 
     Args:
-        table: Columns scene and device.
-        share: In (0, 1]. With the same seed, smaller subsets are part of larger ones.
-        seed: Seed of the draw.
+        table: Table with the columns scene and device.
+        share: Share of the clips, in (0, 1]. With the same seed, smaller subsets are contained in
+            larger ones.
+        seed: Seed of the random draw.
 
     Returns:
-        The chosen rows in their order.
+        The drawn rows, in the order of the table.
     """
     shuffled = table.sample(frac=1, random_state=seed)
     groups = shuffled.groupby(["scene", "device"])["scene"]
@@ -177,7 +182,7 @@ def nested_subset(table: pd.DataFrame, share: float, seed: int) -> pd.DataFrame:
 
 
 def read_setup(tree: Path) -> pd.DataFrame:
-    """Read the official split and the metadata that is in the names of the clips.
+    """Read the official split, and the metadata from the file names.
 
     Args:
         tree: Unpacked folder of the development set.
@@ -232,6 +237,5 @@ def _is_in_fold(clips: pd.DataFrame, fold: int, file: str) -> np.ndarray:
     if "fold" not in clips:
         raise unknown_name(f"column of '{file}'", "fold", clips.columns)
     if fold not in clips["fold"].to_numpy():
-        folds = ", ".join(str(name) for name in sorted(clips["fold"].unique()))
-        raise unknown_name(f"fold of '{file}'", fold, folds)
+        raise unknown_name(f"fold of '{file}'", fold, sorted(clips["fold"].unique()))
     return (clips["fold"] == fold).to_numpy()

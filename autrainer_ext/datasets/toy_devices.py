@@ -1,4 +1,4 @@
-"""Made-up recording devices: response, echo of the casing, gain, clipping and self-noise."""
+"""Simulated recording devices: response, echo of the casing, gain, clipping and self-noise."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -13,11 +13,11 @@ class Device:
     """A microphone and its amplifier.
 
     Args:
-        response: Gain in dB at some frequencies in Hz, in between along log frequency.
+        response: Gain in dB at some frequencies in Hz, interpolated over log frequency.
         echo: Level of a reflection after 0.6 ms, relative to the direct sound.
         gain: Amplification in dB.
-        ceiling: Level that saturates, in full scale; much quieter sound passes unchanged.
-        self_noise: Level of the amplifier's noise in dB of full scale.
+        ceiling: Saturation level relative to full scale. Much quieter sounds are unchanged.
+        self_noise: Level of the amplifier noise in dB relative to full scale.
     """
 
     response: dict[float, float]
@@ -27,7 +27,7 @@ class Device:
     self_noise: float
 
 
-# `d` is the odd one out: narrow, resonant, noisy and easily overdriven
+# `d` differs most: narrow-band, resonant, noisy and easily overdriven
 DEVICES = {
     "a": Device({50: -3, 100: 0, 7000: 0, 8000: -6}, 0.0, 0, 1.0, -75),
     "b": Device({50: -24, 200: -3, 400: 0, 4000: 6, 6000: 0, 8000: -15}, 0.25, 3, 0.5, -62),
@@ -47,12 +47,12 @@ def _transfer(device: str) -> np.ndarray:
 
 
 def record(sound: np.ndarray, device: str, rng: np.random.Generator) -> np.ndarray:
-    """Record a sound.
+    """Simulate the recording of a sound with a device.
 
     Args:
         sound: Pressure, shape (LENGTH,).
         device: One of `DEVICES`.
-        rng: Generator of the self-noise.
+        rng: Random generator of the self-noise.
 
     Returns:
         16-bit samples, shape (LENGTH,).

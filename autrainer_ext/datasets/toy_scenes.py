@@ -1,4 +1,4 @@
-"""A small data set of acoustic scenes that is made from code."""
+"""Small synthetic dataset of acoustic scenes."""
 
 from pathlib import Path
 
@@ -12,7 +12,8 @@ from autrainer_ext.atomic import atomic_folder
 from .cached import CachedClassificationDataset
 from .folders import is_built
 from .toy_devices import DEVICES, record
-from .toy_sounds import CITIES, RATE, SCENES, moment
+from .toy_sounds import RATE
+from .toy_soundscapes import CITIES, SCENES, moment
 
 TABLES = ["train.csv", "dev.csv", "test.csv"]
 TRAIN_MOMENTS = [180, 126, 88, 62, 43, 30]
@@ -21,24 +22,24 @@ _SEED = 2022
 
 
 class ToyScenes(CachedClassificationDataset):
-    """Six made-up acoustic scenes in four cities, on four devices, for demonstrations and tests.
+    """Six synthetic acoustic scenes in four cities on four devices, for demonstrations and tests.
 
-    The problems of real recordings in small: 1,910 clips of one second at 16 kHz.
+    1,910 clips of one second at 16 kHz reproduce typical problems of real recordings:
 
-    - Long-tailed: training moments fall from 180 to 30 per scene, an imbalance ratio of 6;
-      development and test are balanced, with 14 and 25 moments per scene.
-    - Several devices at the same moment: in training every moment is on device `a` and on
-      either `b` or `c`, in development on all three, in test also on `d`, which does not occur
-      in training.
+    - Long-tailed classes: moments per scene fall from 180 to 30 in the training split, an
+      imbalance ratio of 6. The dev and test splits are balanced, with 14 and 25 moments per scene.
+    - Parallel recordings: every training moment is recorded with device `a` and either `b` or
+      `c`, every dev moment with all three, every test moment also with `d`, which does not
+      occur in training.
     - No moment is in two splits.
 
-    The tables have the columns filename, scene, device, city and moment. Arguments are those of
-    `CachedClassificationDataset`.
+    The tables have the columns filename, scene, device, city and moment. The arguments are those
+    of `CachedClassificationDataset`.
     """
 
     @staticmethod
     def download(path: str) -> None:
-        """Make the dataset folder, unless it is there already: always the same clips.
+        """Create the dataset folder unless it exists. The clips are always the same.
 
         Args:
             path: Dataset folder: recordings in `default/`, tables `train.csv`, `dev.csv` and
@@ -54,11 +55,11 @@ class ToyScenes(CachedClassificationDataset):
 
 
 def build(folder: Path, seed: int) -> None:
-    """Write all recordings and tables.
+    """Synthesise and write all recordings and tables.
 
     Args:
         folder: Empty folder.
-        seed: Not negative. The same seed gives the same samples, whatever is made before.
+        seed: Seed of the random draws, not negative. Each recording depends on it alone.
     """
     recordings = folder / "default"
     recordings.mkdir()
@@ -75,10 +76,10 @@ def build(folder: Path, seed: int) -> None:
 
 
 def plan(seed: int) -> pd.DataFrame:
-    """Which moments are recorded where, on which devices and for which split.
+    """List all recordings: moment, city, device and split.
 
     Args:
-        seed: Chooses the cities.
+        seed: Seed of the random choice of cities.
 
     Returns:
         Columns filename, scene, device, city, moment and split, one row per recording.

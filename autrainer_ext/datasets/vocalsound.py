@@ -1,4 +1,4 @@
-"""VocalSound, laughs, sighs, coughs and the like of thousands of people."""
+"""VocalSound: laughs, sighs, coughs and similar sounds of thousands of people."""
 
 import json
 import logging
@@ -27,13 +27,13 @@ _COLUMNS = ["filename", "sound", "speaker", "gender", "age", "country", "languag
 class VocalSound(OfficialSplitDataset):
     """VocalSound, the release at 16 kHz: six sounds made by 3,365 people.
 
-    Of the 21,024 recordings those are used that the official lists of training, validation and
-    test name and that hold any sound: some of the release are empty. No person is in two lists.
-    The table holds sound, speaker, gender, age, country, native language, health condition
-    ("no" for none), take and split.
+    The dataset uses those of the 21,024 recordings that are in the official training, validation
+    and test lists and are not empty, as some recordings of the release are. No person is in two
+    lists. The table has the columns filename, sound, speaker, gender, age, country, (native)
+    language, health (condition, "no" for none), take and split.
 
     Args:
-        **kwargs: Those of `OfficialSplitDataset`.
+        **kwargs: Arguments of `OfficialSplitDataset`.
 
     Source:
         Gong, Yu and Glass (2022), VocalSound: A dataset for improving human vocal sounds
@@ -45,7 +45,7 @@ class VocalSound(OfficialSplitDataset):
 
     @staticmethod
     def fetch(archives: Path) -> Path:
-        """Download and unpack the only archive, for which no checksum was published."""
+        """Download and unpack the archive. No checksum is published for it."""
         file = archives / "vs_release_16k.zip"
         download(ARCHIVE, file)
         try:
@@ -55,26 +55,26 @@ class VocalSound(OfficialSplitDataset):
             file.unlink()
             raise OSError(
                 f"{ARCHIVE} sent no intact archive ({error}): fetch again later, "
-                "or unpack one of your own and set `source`."
+                "or set `source` to an unpacked copy."
             ) from error
         return archives / "unpacked"
 
     @staticmethod
     def tabulate(tree: Path) -> pd.DataFrame:
-        """Read the lists, the names of the recordings and the metadata of the speakers.
+        """Read the official lists, the file names and the metadata of the speakers.
 
         Args:
             tree: Unpacked folder, with `audio_16k/`, `datafiles/` and `meta/`.
 
         Raises:
             FileNotFoundError: If a list or a listed recording is missing.
-            ValueError: If a name in a list is not that of a recording.
+            ValueError: If a list contains a name that does not follow the pattern of recordings.
         """
         table = pd.concat([_read_split(tree, split) for split in _LISTS], ignore_index=True)
         is_empty = table["filename"].map(lambda name: _is_empty(tree / "audio_16k" / name))
         if is_empty.any():
             _LOG.warning(
-                "%d listed recordings of VocalSound hold no sound and are left out, as '%s'.",
+                "%d listed recordings of VocalSound are empty and are left out, such as '%s'.",
                 is_empty.sum(),
                 table["filename"][is_empty].iloc[0],
             )

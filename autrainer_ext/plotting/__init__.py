@@ -1,6 +1,6 @@
-"""Figures: every function draws on given axes and returns them.
+"""Figures: functions that draw on the axes they are given.
 
-`triangle` imports mpltern and is imported by its own name.
+Import `autrainer_ext.plotting.triangle` by its full name: it needs mpltern.
 """
 
 from .adaptation import draw_gains

@@ -1,4 +1,4 @@
-"""Heat maps of what adaptation gains."""
+"""Heat map of the gains of test-time adaptation."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -13,14 +13,14 @@ def draw_gains(
     *,
     limit: float,
 ) -> AxesImage:
-    """Draw gains in points of per cent, blue for better and red for worse than the source model.
+    """Draw gains over the source model in percentage points: blue is better, red is worse.
 
     Args:
         axes: Axes to draw on.
-        gains: Shape (corruptions, severities); nan where there is none, left white.
+        gains: Gains in percentage points, shape (corruptions, severities). nan cells stay white.
         corruptions: Name of every row.
         severities: Severity of every column.
-        limit: Gain of the darkest blue and, negative, of the darkest red, positive.
+        limit: Gain at which the colours saturate, positive.
 
     Returns:
         The image, for a colour bar.

@@ -1,16 +1,16 @@
-"""Confusion matrices."""
+"""Confusion matrix."""
 
 import numpy as np
 from matplotlib.axes import Axes
 
 
 def draw_confusion(axes: Axes, counts: np.ndarray, class_names: list[str]) -> Axes:
-    """Draw how the samples of each true class were classified, in per cent.
+    """Draw a confusion matrix, each row in per cent of the samples of its true class.
 
     Args:
         axes: Axes to draw on.
-        counts: Confusion counts, shape (C, C); rows are true classes. A class without samples
-            gives an empty row.
+        counts: Confusion counts, shape (C, C); rows are true classes. The row of a class without
+            samples stays empty.
         class_names: Name of every class.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Results per recording device."""
+"""Table of results per recording device."""
 
 from collections.abc import Mapping, Sequence
 
@@ -15,16 +15,16 @@ def draw_device_table(
     *,
     blocks: Mapping[str, int],
 ) -> Axes:
-    """Draw a table of values as coloured cells, a gap between blocks of columns.
+    """Draw a table as coloured cells, with gaps between blocks of columns.
 
     Args:
         axes: Axes to draw on.
-        values: Shape (rows, columns), in per cent; nan leaves a cell empty.
-        half_widths: Half of the widths of their intervals, shape (rows, columns); nan prints none.
+        values: Values in per cent, shape (rows, columns). nan leaves a cell empty.
+        half_widths: Half the widths of the intervals, shape (rows, columns). nan is not printed.
         rows: Labels of the rows.
         columns: Labels of the columns.
-        blocks: Heading of every block and its number of columns, at least one each; they sum
-            to the number of columns.
+        blocks: Heading of every block and its number of columns, at least one. The numbers add
+            up to the number of columns.
 
     Returns:
         The axes.

@@ -1,4 +1,4 @@
-"""How hard samples are: by class, by training dynamics, by size of the ensemble."""
+"""Sample difficulty per class, as a data map, and its stability over ensemble sizes."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -11,17 +11,17 @@ _BINS = 10
 def draw_class_scores(
     axes: Axes, scores: np.ndarray, targets: np.ndarray, class_names: list[str]
 ) -> Axes:
-    """Draw how the scores of each class are distributed, hardest class on top.
+    """Draw the distribution of the scores of each class, hardest class on top.
 
     Args:
         axes: Axes to draw on.
         scores: Score of every sample, shape (N,), in [0, 1], such as cumulative accuracy.
-        targets: Class of every sample, shape (N,).
+        targets: Class index of every sample, shape (N,).
         class_names: Name of every class. A class without samples has no row.
 
     Returns:
-        The axes: a row per class, shaded by the share of its samples in each tenth of the score,
-        with a mark at their mean.
+        The axes. Each row is shaded by the share of the samples of the class in each tenth of
+        the score; a mark shows their mean.
     """
     present = np.unique(targets)
     means = np.array([scores[targets == label].mean() for label in present])
@@ -45,7 +45,7 @@ def draw_cartography(axes: Axes, difficulty: SampleDifficulty) -> Axes:
 
     Args:
         axes: Axes to draw on.
-        difficulty: Measures of N samples.
+        difficulty: Difficulty measures of N samples.
 
     Returns:
         The axes. Easy samples lie at the top left, hard ones at the bottom left, ambiguous ones
@@ -72,12 +72,12 @@ def draw_cartography(axes: Axes, difficulty: SampleDifficulty) -> Axes:
 
 
 def draw_ensemble_sizes(axes: Axes, sizes: EnsembleSizes, *, threshold: float = 0.95) -> Axes:
-    """Draw how far smaller ensembles agree with the whole one and with each other.
+    """Draw the rank agreement of smaller ensembles with the full one and with each other.
 
     Args:
         axes: Axes to draw on.
-        sizes: Agreement by size.
-        threshold: Agreement to mark with a line.
+        sizes: Agreement for every ensemble size.
+        threshold: Agreement to mark with a dotted line.
 
     Returns:
         The axes.

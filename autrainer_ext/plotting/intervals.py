@@ -1,4 +1,4 @@
-"""Values with their intervals, one row each."""
+"""Values with their intervals, one row per value."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -16,20 +16,20 @@ def draw_intervals(
     is_open: bool = False,
     shift: float = 0.0,
 ) -> Axes:
-    """Draw one value per row, from the top, with a bar from its lower to its upper limit.
+    """Draw one value per row, top row first, with a bar from its lower to its upper limit.
 
     Args:
         axes: Axes to draw on.
         values: Values, shape (R,).
-        low: Lower limits, shape (R,); nan draws no bar. They need not lie below the value.
+        low: Lower limits, shape (R,); nan draws no bar. A limit may lie above its value.
         high: Upper limits, shape (R,).
         colors: Colour of every row.
-        marker: Glyph of the values.
-        is_open: Whether the glyph is an outline.
-        shift: How far below the middle of its row everything is drawn, in rows.
+        marker: Marker of the values.
+        is_open: Whether markers are outlines.
+        shift: Offset below the middle of the row, in rows.
 
     Returns:
-        The axes, their rows numbered 0 to R - 1 downward.
+        The axes. Rows are numbered 0 to R - 1 from the top.
     """
     rows = np.arange(len(values)) + shift
     axes.hlines(rows, low, high, colors=colors, linewidth=1.1)

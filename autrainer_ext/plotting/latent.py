@@ -1,12 +1,13 @@
-"""Embeddings in the plane, their persistence diagrams, and what layers hold."""
+"""Projected embeddings, persistence diagrams, and probe scores per layer."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.markers import MarkerStyle
 
-# Okabe and Ito (2008): told apart with any colour vision; beyond eight the marker changes too
+# Okabe and Ito (2008): distinguishable with any colour vision. After eight the marker changes.
 COLORS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#F0E442", "#000000")
 MARKERS = ("o", "^", "s", "D", "v", "P", "X", "<")
 
@@ -14,25 +15,26 @@ MARKERS = ("o", "^", "s", "D", "v", "P", "X", "<")
 def draw_projection(
     axes: Axes, points: np.ndarray, values: np.ndarray, title: str, *, legend: bool = True
 ) -> Axes:
-    """Draw samples in the plane, coloured by a label or a number.
+    """Draw samples projected to the plane, coloured by a label or a number.
 
     Args:
         axes: Axes to draw on.
         points: Coordinates, shape (N, 2).
-        values: Shape (N,). Numbers with a fraction, or more than 64 different values, become
-            shades with a colour bar, all else labels with a legend below.
-        title: What the values are.
-        legend: Whether to explain the colours.
+        values: Label or number of every sample, shape (N,). Numbers with a fractional part, or
+            with more than 64 different values, are drawn in shades with a colour bar; everything
+            else as labels with a legend below.
+        title: Name of the values.
+        legend: Whether to draw the colour bar or legend.
 
     Returns:
         The axes.
     """
-    style = {"s": max(2.0, min(14.0, 6000 / len(points))), "linewidths": 0}
+    style: dict[str, Any] = {"s": max(2.0, min(14.0, 6000 / len(points))), "linewidths": 0}
     values = np.asarray(values)
     names = np.unique(values.astype(str))
     is_number = np.issubdtype(values.dtype, np.number)
     if is_number and (np.mod(values, 1).any() or len(names) > 64):
-        shades = axes.scatter(*points.T, c=values, cmap="viridis", **style)
+        shades = axes.scatter(points[:, 0], points[:, 1], c=values, cmap="viridis", **style)
         if legend:
             axes.figure.colorbar(shades, ax=axes, location="bottom", shrink=0.8, pad=0.02)
     else:
@@ -40,7 +42,8 @@ def draw_projection(
         for number, name in enumerate(names):
             marker = MARKERS[number // len(COLORS) % len(MARKERS)]
             axes.scatter(
-                *points[labels == name].T,
+                points[labels == name, 0],
+                points[labels == name, 1],
                 color=COLORS[number % len(COLORS)],
                 marker=MarkerStyle(marker),
                 label=name.replace("_", " "),
@@ -63,12 +66,13 @@ def draw_projection(
 
 
 def draw_diagrams(axes: Axes, diagrams: Sequence[np.ndarray], title: str) -> Axes:
-    """Draw persistence diagrams: births to the right, deaths upward.
+    """Draw persistence diagrams: birth to the right, death upward.
 
     Args:
         axes: Axes to draw on.
-        diagrams: Births and deaths of clusters and, if given, loops, each (features, 2).
-        title: What they belong to.
+        diagrams: Birth and death of clusters and, if given, of loops, each of shape
+            (features, 2).
+        title: Title.
 
     Returns:
         The axes.
@@ -78,7 +82,14 @@ def draw_diagrams(axes: Axes, diagrams: Sequence[np.ndarray], title: str) -> Axe
     for diagram, name, number in zip(diagrams, ("clusters", "loops"), range(2), strict=False):
         marker, color = MARKERS[number], COLORS[number]
         axes.scatter(
-            *diagram.T, s=10, marker=marker, color=color, alpha=0.6, linewidths=0, label=name
+            diagram[:, 0],
+            diagram[:, 1],
+            s=10,
+            marker=marker,
+            color=color,
+            alpha=0.6,
+            linewidths=0,
+            label=name,
         )
     axes.set(xlim=(-0.03 * end, end), ylim=(-0.03 * end, end), aspect="equal")
     axes.set_xlabel("birth", fontsize=8)
@@ -95,14 +106,14 @@ def draw_layers(
     chance: float,
     title: str,
 ) -> Axes:
-    """Draw a score in [0, 1] over the layers of a model, a line for every run.
+    """Draw a score in [0, 1] over the layers of a model, one line per label.
 
     Args:
         axes: Axes to draw on.
-        layers: Names of the layers, from the input on.
-        lines: For every label values and the lower and upper ends of their intervals, each of
-            shape (layers,).
-        chance: Score of guessing, drawn as a broken line unless it is nan.
+        layers: Names of the layers, from input to output.
+        lines: Label of every line with its values and the lower and upper limits of their
+            intervals, each of shape (layers,).
+        chance: Score at chance level, drawn as a broken line. nan draws none.
         title: Name of the score.
 
     Returns:
@@ -125,9 +136,16 @@ def draw_layers(
         )
     if not np.isnan(chance):
         axes.axhline(chance, color="0.5", linestyle="--", linewidth=0.8)
-        place = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points"}
         axes.annotate(
-            "chance", (1, chance), (2, 0), **place, fontsize=7, color="0.4", ha="left", va="center"
+            "chance",
+            (1, chance),
+            (2, 0),
+            xycoords=("axes fraction", "data"),
+            textcoords="offset points",
+            fontsize=7,
+            color="0.4",
+            ha="left",
+            va="center",
         )
     axes.set_ylim(0, 1.03)
     axes.set_xticks(x, layers, rotation=40, ha="right", rotation_mode="anchor", fontsize=8)

@@ -1,38 +1,40 @@
-"""Entropy triangles, on axes of the projection "ternary" that importing mpltern registers.
+"""Entropy triangles, drawn on axes of the projection "ternary".
 
-Top corner: mutual information, a perfect classifier on balanced data. Left corner: variation,
-guessing. Right corner: divergence, a single class. Crosses are points of the true labels, open
-circles of the predicted ones, filled circles of both together.
+Importing this module imports mpltern, which registers the projection.
+
+The top corner is mutual information (a perfect classifier on balanced data), the left corner
+variation (guessing), the right corner divergence (a single class). Crosses show the entropies of
+the targets, open circles those of the predictions, filled circles those of both together.
 """
 
-import mpltern  # noqa: F401  registers the projection
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.colors import Normalize
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
+from mpltern.ternary import TernaryAxes  # registers the projection
+from numpy.typing import ArrayLike
 
 from autrainer_ext.information import TrianglePoint
 
-# told apart by colour-blind people too
+# distinguishable with any colour vision
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D31")
 VIEW_NAMES = {"true": "true labels", "pred": "predicted labels", "joint": "both"}
 COLOR_MAP = "viridis"
 _MARKERS_AT_MOST = 24
 
 
-def draw_triangle(axes: Axes, title: str = "") -> Axes:
-    """Name the corners of a triangle and rule it.
+def draw_triangle(axes: TernaryAxes, title: str = "") -> TernaryAxes:
+    """Draw the corner names, ticks and grid of an entropy triangle.
 
     Args:
-        axes: Axes to draw on, projection "ternary".
-        title: Title above the top corner and its name.
+        axes: TernaryAxes to draw on, projection "ternary".
+        title: Title above the name of the top corner.
 
     Returns:
         The axes.
     """
-    axes.set_title(title, fontsize=9, y=1, pad=30)  # finding a place for it takes seconds
+    axes.set_title(title, fontsize=9, y=1, pad=30)  # automatic placement takes seconds
     for corner, name in (
         (axes.taxis, "mutual information"),
         (axes.laxis, "variation"),
@@ -47,16 +49,16 @@ def draw_triangle(axes: Axes, title: str = "") -> Axes:
     return axes
 
 
-def enlarge(axes: Axes, points: list[TrianglePoint], smallest: float = 0.2) -> Axes:
-    """Show the smallest part of the triangle, itself such a triangle, that holds all points.
+def enlarge(axes: TernaryAxes, points: list[TrianglePoint], smallest: float = 0.2) -> TernaryAxes:
+    """Zoom in on the smallest triangle of the same orientation that contains all points.
 
     Args:
-        axes: Axes of a triangle.
-        points: What is to be seen; nan is left out. Without points the whole is shown.
-        smallest: Least side of the part, in (0, 1].
+        axes: TernaryAxes of a triangle.
+        points: Points to show; nan is ignored. Without points the whole triangle is shown.
+        smallest: Smallest side of the visible part, in (0, 1].
 
     Returns:
-        The axes, their ticks showing which part it is.
+        The axes. The ticks show which part is visible.
     """
     stacked = np.concatenate([np.zeros((3, 0)), *[np.reshape(_tlr(p), (3, -1)) for p in points]], 1)
     stacked = stacked[:, np.isfinite(stacked).all(axis=0)]
@@ -66,26 +68,25 @@ def enlarge(axes: Axes, points: list[TrianglePoint], smallest: float = 0.2) -> A
     side = 1 - low.sum()
     wanted = min(max(1.16 * side, smallest), 1)
     low = np.maximum(low - (wanted - side) / 3, 0)
-    low[low.argmax()] -= wanted - (1 - low.sum())  # what the edges of the whole cut off
+    low[low.argmax()] -= wanted - (1 - low.sum())  # excess beyond the edges of the whole triangle
     axes.set_ternary_min(*np.maximum(low, 0))
     return axes
 
 
 def draw_trajectory(
-    axes: Axes, points: dict[str, TrianglePoint], iterations: np.ndarray, norm: Normalize
-) -> Axes:
-    """Draw how a classifier moves in training, coloured by iteration.
+    axes: TernaryAxes, points: dict[str, TrianglePoint], iterations: np.ndarray, norm: Normalize
+) -> TernaryAxes:
+    """Draw the path of a classifier during training, coloured by iteration.
 
     Args:
-        axes: Axes of a triangle.
-        points: Points by view, arrays of shape (E,).
+        axes: TernaryAxes of a triangle.
+        points: Points for each view of `VIEW_NAMES`, arrays of shape (E,).
         iterations: Iterations in ascending order, shape (E,).
-        norm: From iterations to the colour map `COLOR_MAP`.
+        norm: Scaling of iterations to the colour map `COLOR_MAP`.
 
     Returns:
-        The axes. Lines lead through the points of true and of predicted labels. Of long
-        trajectories about two dozen points are marked, the first and the last among them; the
-        last one is larger.
+        The axes. Lines connect the points of the targets and those of the predictions. At most 24
+        points are marked, including the first and the last; the last one is larger.
     """
     iterations = np.asarray(iterations)
     is_last = np.arange(len(iterations)) == len(iterations) - 1
@@ -115,20 +116,20 @@ def draw_trajectory(
             clip_on=False,
             **_glyph(view),
         )
-        if view == "pred":  # an open circle: the colour moves to its edge
+        if view == "pred":  # open circle: colour the edge instead of the face
             shades.set_edgecolor(shades.to_rgba(iterations[marked]))
             shades.set_facecolor("none")
             shades.set_array(None)
     return axes
 
 
-def draw_views(axes: Axes, points: dict[str, TrianglePoint], color: str) -> Axes:
-    """Draw one point of every view.
+def draw_views(axes: TernaryAxes, points: dict[str, TrianglePoint], color: str) -> TernaryAxes:
+    """Draw the points of every view in one colour.
 
     Args:
-        axes: Axes of a triangle.
-        points: Points by view, of any shape.
-        color: Their colour.
+        axes: TernaryAxes of a triangle.
+        points: Points for each view of `VIEW_NAMES`, of any shape.
+        color: Colour of the points.
 
     Returns:
         The axes.
@@ -148,17 +149,18 @@ def draw_views(axes: Axes, points: dict[str, TrianglePoint], color: str) -> Axes
 
 
 def draw_bars(
-    axes: Axes,
+    axes: TernaryAxes,
     x: tuple[float, float, float],
     y: tuple[float, float, float],
     color: str,
-) -> Axes:
-    """Draw a level and an upright bar, the limits of a point in the plane.
+) -> TernaryAxes:
+    """Draw a horizontal and a vertical bar from the lower to the upper limits of a point.
 
     Args:
-        axes: Axes of a triangle.
-        x: Value, lower and upper limit of the level coordinate of `information.cartesian`.
-        y: The same of the upright one. Limits that are nan are left out.
+        axes: TernaryAxes of a triangle.
+        x: Value, lower and upper limit of the horizontal coordinate, as of
+            `information.cartesian`.
+        y: Value, lower and upper limit of the vertical coordinate. A bar with nan is not drawn.
         color: Colour of the bars.
 
     Returns:
@@ -170,8 +172,8 @@ def draw_bars(
     return axes
 
 
-def from_plane(x: np.ndarray, y: np.ndarray) -> TrianglePoint:
-    """Points of coordinates in the plane, the inverse of `information.cartesian`."""
+def from_plane(x: ArrayLike, y: ArrayLike) -> TrianglePoint:
+    """Triangle coordinates of points in the plane: the inverse of `information.cartesian`."""
     x, y = np.broadcast_arrays(np.asarray(x, dtype=float), np.asarray(y, dtype=float))
     shared = y * 2 / np.sqrt(3)
     divergence = x - shared / 2
@@ -179,7 +181,7 @@ def from_plane(x: np.ndarray, y: np.ndarray) -> TrianglePoint:
 
 
 def view_handles(views: tuple[str, ...] = tuple(VIEW_NAMES)) -> list[Line2D]:
-    """Entries of a legend that explain the glyphs."""
+    """Legend entries for the markers of the views."""
     return [
         Line2D(
             [],

@@ -1,4 +1,4 @@
-"""Front ends and deterministic feature transforms."""
+"""Front ends (recording to features) and deterministic transforms of features."""
 
 from .clip_level import LowestBands, RelativeLevel
 from .fixed_length import FixedLength

@@ -1,16 +1,16 @@
-"""What a log-mel spectrogram keeps of a recording: its lower bands, relative to its loudest."""
+"""Restriction of log-mel spectrograms to the lowest bands and to levels relative to the peak."""
 
 import torch
 from autrainer.transforms import AbstractTransform
 
 
 class LowestBands(AbstractTransform):
-    """Keep the first mel bands only, for data with nothing above some frequency.
+    """Keep the lowest mel bands only, for data without content above some frequency.
 
-    Recordings of wider bands then look the same as those of the training data.
+    Recordings with a wider band then match band-limited training data.
 
     Args:
-        bands: Number of bands to keep, positive. All of them where there are no more.
+        bands: Number of bands to keep, positive. Features with fewer bands are unchanged.
         order: Position in the pipeline.
 
     Raises:
@@ -29,14 +29,15 @@ class LowestBands(AbstractTransform):
 
 
 class RelativeLevel(AbstractTransform):
-    """Levels relative to the loudest bin of the clip, from 0 for `range_db` below it to 1.
+    """Levels relative to the loudest bin of the clip, scaled to [0, 1].
 
-    y = max(0, 1 + (x - max x) / range_db). The gain of the recording cancels out, and noise
-    floors further down than `range_db` become equal. Zero is silence, as in the padding of
-    convolutions and the masks of the hosts. A constant clip is 1 everywhere.
+    y = max(0, 1 + (x - max x) / range_db): 1 is the loudest bin, 0 is `range_db` below it or less.
+    The gain of the recording cancels out, and noise floors below the range become equal. Silence
+    is 0, the value that convolutions pad with and the hosts mask with. A constant clip is 1
+    everywhere.
 
     Args:
-        range_db: Distance from the loudest bin that is still told from silence in dB, positive.
+        range_db: Dynamic range in dB, positive.
         order: Position in the pipeline.
 
     Raises:

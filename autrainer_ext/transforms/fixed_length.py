@@ -1,25 +1,25 @@
-"""One number of frames for every clip, the loud part of it."""
+"""Fixed number of frames for every clip."""
 
 import torch
 from autrainer.transforms import AbstractTransform
 
 
 class FixedLength(AbstractTransform):
-    """Pad short log-mel spectrograms on both sides, keep the loudest part of long ones.
+    """Pad short log-mel spectrograms on both sides and cut long ones to their loudest part.
 
-    Short ones sit in the middle; an odd number of missing frames puts the extra one at the end.
-    Of long ones the stretch of `length` frames is kept whose power, under a Hann window, is
-    largest, the first of equals: a word with silence or even noise around it ends up in the
-    middle. Nothing is random, so that one recording always gives one result.
+    Short spectrograms are centred; with an odd number of missing frames, the extra frame is
+    added at the end. Of long spectrograms, the `length` frames with the largest power under a
+    Hann window are kept (the first of equals), which centres a word surrounded by silence or
+    steady noise. The result is deterministic.
 
     Args:
         length: Number of frames, positive.
-        level: Value of padded frames in dB. Default: that of silence under the hosts' log-mel
-            front ends, whose smallest power is 1e-10.
+        level: Value of padded frames in dB. Default: silence in the hosts' log-mel front ends,
+            whose smallest power is 1e-10.
         order: Position in the pipeline.
 
     Raises:
-        ValueError: If `length` is not positive or there is no frame.
+        ValueError: If `length` is not positive. When called: if the spectrogram has no frames.
     """
 
     def __init__(self, length: int, level: float = -100.0, order: int = 0) -> None:
@@ -28,7 +28,7 @@ class FixedLength(AbstractTransform):
         super().__init__(order=order)
         self.length = length
         self.level = level
-        # Without its two zeros, so that the outermost frames count and length 1 works.
+        # Without the two zeros at its ends: the outermost frames count, and length 1 works.
         self._window = torch.hann_window(length + 2, periodic=False)[1:-1].view(1, 1, -1)
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
@@ -42,7 +42,9 @@ class FixedLength(AbstractTransform):
         """
         frames = x.shape[-2]
         if frames == 0:
-            raise ValueError(f"A spectrogram without frames cannot get a length, shape {x.shape}.")
+            raise ValueError(
+                f"Spectrogram of shape {tuple(x.shape)} has no frames: at least one is required."
+            )
         if frames > self.length:
             start = self._loudest(x)
             return x[..., start : start + self.length, :]

@@ -1,10 +1,10 @@
-"""Front ends: waveform to log spectrogram, in steps that can be taken back.
+"""Front ends: waveform to log spectrogram, in separate public steps.
 
-The steps are public so that a mask on the features can be mapped back to a gain on the STFT:
+With the separate steps, a mask on the features can be mapped back to a gain on the STFT:
 
     waveform -> `stft` -> |.|^power -> `filterbank` -> `compress` -> features
 
-Features have the order of the hosts, (channels, frames, bins).
+Features have the layout of the hosts, (channels, frames, bins).
 """
 
 import torch
@@ -17,25 +17,26 @@ _WINDOWS = {"hann": torch.hann_window, "hamming": torch.hamming_window}
 
 
 class LogSpectrogram(AbstractTransform):
-    """Logarithm of the short-time spectrum on a linear frequency axis.
+    """Log spectrogram on a linear frequency axis.
 
     Args:
-        sample_rate: Sampling rate of the waveform in Hz.
-        n_fft: Length of the Fourier transform in samples; sets n_fft // 2 + 1 bins.
+        sample_rate: Sample rate of the waveform in Hz.
+        n_fft: Length of the Fourier transform in samples; gives n_fft // 2 + 1 bins.
         win_length: Length of the window in samples, at most `n_fft`.
-        hop_length: Step between frames in samples.
+        hop_length: Hop between frames in samples.
         window: "hann" or "hamming".
-        periodic: Whether the window is periodic or symmetric.
+        periodic: Whether the window is periodic; otherwise symmetric.
         preemphasis: Coefficient a of y[t] = x[t] - a x[t - 1]; the result is one sample shorter
             than x. Zero leaves the waveform as it is.
         power: Exponent of the magnitude: 1 for magnitude, 2 for power.
         log: "db" for 10 log10 of a power (20 log10 of a magnitude) clamped at `floor`, or "ln"
             for the natural logarithm after adding `floor`.
-        floor: Smallest energy told apart from silence, positive.
-        top_db: Range below the maximum of the clip that is kept, in dB, or None for all of it.
+        floor: Energy of silence, positive.
+        top_db: Dynamic range below the maximum of the clip in dB; lower values are clamped.
+            Default: no limit.
         offset: Added to the logarithm.
-        divisor: Divides the logarithm after `offset` was added.
-        order: Place in the transform pipeline.
+        divisor: Divisor of the logarithm after `offset` is added.
+        order: Position in the pipeline.
 
     Raises:
         ValueError: If an argument is outside the ranges above.
@@ -89,7 +90,7 @@ class LogSpectrogram(AbstractTransform):
 
     @property
     def filterbank(self) -> torch.Tensor | None:
-        """Weights of every bin, shape (n_fft // 2 + 1, bins), or None where bins are kept."""
+        """Weights of the bands, shape (n_fft // 2 + 1, bins), or None if the bins stay linear."""
         return None
 
     def stft(self, waveform: torch.Tensor) -> torch.Tensor:
@@ -102,7 +103,7 @@ class LogSpectrogram(AbstractTransform):
             Complex spectrum, shape (..., n_fft // 2 + 1, 1 + samples // hop_length).
 
         Raises:
-            ValueError: If the waveform has too few samples to be reflected at its ends.
+            ValueError: If the waveform is too short for reflection at its ends.
         """
         if self.preemphasis:
             waveform = waveform[..., 1:] - self.preemphasis * waveform[..., :-1]
@@ -124,7 +125,7 @@ class LogSpectrogram(AbstractTransform):
         )
 
     def compress(self, energy: torch.Tensor) -> torch.Tensor:
-        """Logarithm, range limit and scaling of |STFT|^power, of any shape."""
+        """Logarithm, range limit and scaling of |STFT|^power (any shape)."""
         if self.log == "ln":
             features = (energy + self.floor).log()
         else:
@@ -150,17 +151,17 @@ class LogSpectrogram(AbstractTransform):
 
 
 class LogMelSpectrogram(LogSpectrogram):
-    """Logarithm of the short-time spectrum summed over triangular mel filters.
+    """Log-mel spectrogram: log of the short-time spectrum summed over triangular mel filters.
 
     Args:
         n_mels: Number of filters.
         f_min: Lower edge of the lowest filter in Hz.
-        f_max: Upper edge of the highest filter in Hz, at most half the sampling rate; None for
-            half the sampling rate.
-        mel_scale: "htk" or "slaney", or "kaldi": the htk scale with filters that are
-            triangular in mel and not in Hz.
-        mel_norm: "slaney" divides each filter by its width in Hz; None leaves a peak of one.
-        sample_rate: See `LogSpectrogram`, as all other arguments.
+        f_max: Upper edge of the highest filter in Hz, at most half the sample rate. Default:
+            half the sample rate.
+        mel_scale: "htk", "slaney", or "kaldi" (the htk scale with filters that are triangular in
+            mel instead of Hz).
+        mel_norm: "slaney" divides each filter by its width in Hz. Default: peak of one.
+        sample_rate: See `LogSpectrogram`, as for all other arguments.
 
     Raises:
         ValueError: If an argument is outside the ranges above.
@@ -257,5 +258,5 @@ class LogMelSpectrogram(LogSpectrogram):
             vtln_high=-500.0,
             vtln_warp_factor=1.0,
         )
-        # Kaldi leaves out the bin at half the sampling rate
+        # Kaldi omits the bin at half the sample rate
         return torch.nn.functional.pad(filters, (0, 1)).T.contiguous()

@@ -101,7 +101,7 @@ def test_features_that_do_not_fit_are_read_from_disk_and_said_once(root, caplog)
     with caplog.at_level(logging.WARNING):
         before = [dataset[i][0] for i in range(8)]
     assert [r.getMessage() for r in caplog.records] == [
-        "The 0.00 GiB set aside for features are full after 4 of 8 recordings: "
+        "The feature cache of 0.00 GiB is full after 4 of 8 recordings: "
         "the others are read from disk every time."
     ]
     for i in range(8):
@@ -203,7 +203,7 @@ def test_missing_table_is_rejected(root):
     [{"target_column": "scene"}, {"index_column": "scene"}, {"stratify": ["scene"]}],
 )
 def test_missing_column_is_rejected(root, changes):
-    message = r"Table '.*train\.csv' has no column 'scene', only filename, label\."
+    message = r"Unknown column of '.*train\.csv' 'scene'\..* Choose from: filename, label\."
     with pytest.raises(ValueError, match=message):
         make(root, **changes)
 
@@ -236,5 +236,7 @@ def test_missing_files_are_counted_and_the_first_is_named(root):
 
 
 def test_negative_cache_is_rejected(root):
-    with pytest.raises(ValueError, match="cache must be true, false or a number of GiB, got -1"):
+    with pytest.raises(
+        ValueError, match="cache must be true, false or a size in GiB of at least 0, got -1"
+    ):
         make(root, cache=-1)

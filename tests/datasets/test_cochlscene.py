@@ -71,13 +71,15 @@ def test_recordings_are_linked(tmp_path, tree):
 
 def test_incomplete_release_is_rejected(tmp_path, tree):
     next((tree / "Val" / "Bus").iterdir()).unlink()
-    with pytest.raises(ValueError, match=r"source' has 3 recordings in its dev split, not 4\."):
+    with pytest.raises(
+        ValueError, match=r"source' has 3 recordings in its dev split, expected 4\."
+    ):
         CochlScene.download(str(tmp_path / "CochlScene"), str(tree))
     assert [p.name for p in tmp_path.iterdir()] == ["source"]
 
 
 def test_other_folder_is_rejected(tmp_path, tree):
-    with pytest.raises(FileNotFoundError, match="Bus/Train' holds no folders with recordings"):
+    with pytest.raises(FileNotFoundError, match="Bus/Train' contains no recordings"):
         CochlScene.download(str(tmp_path / "CochlScene"), str(tree / "Train" / "Bus"))
 
 
@@ -114,7 +116,7 @@ def test_damaged_piece_is_fetched_again_and_the_others_are_not(tmp_path, record)
     content = piece.read_bytes()
     piece.write_bytes(content[:-1] + b"?")
     archives = tmp_path / "CochlScene.download"
-    with pytest.raises(OSError, match=r"/CochlScene\.z02 sent something else than expected"):
+    with pytest.raises(OSError, match=r"/CochlScene\.z02 has an unexpected checksum"):
         CochlScene.download(str(tmp_path / "CochlScene"))
     assert not (archives / "CochlScene.z02").exists()
     piece.write_bytes(content)

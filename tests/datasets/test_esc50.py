@@ -57,7 +57,7 @@ def test_folds_become_splits(make, root, folds, train, dev, test):
     [
         ({"test_fold": 6}, "ESC-50 has folds 1 to 5, got 6"),
         ({"dev_fold": 0}, "ESC-50 has folds 1 to 5, got 0"),
-        ({"test_fold": 3, "dev_fold": 3}, "Fold 3 cannot be both for development and test"),
+        ({"test_fold": 3, "dev_fold": 3}, "Fold 3 cannot be both for dev and test"),
     ],
 )
 def test_impossible_folds_are_rejected(make, root, folds, message):

@@ -20,7 +20,9 @@ def test_incomplete_folder_says_what_to_delete(tmp_path, gone, named):
     (tmp_path / gone).unlink()
     with pytest.raises(FileExistsError) as error:
         is_built(tmp_path, ["train.csv"])
-    assert str(error.value) == f"'{tmp_path}' lacks '{named}': delete the folder, then fetch again."
+    assert str(error.value) == (
+        f"Dataset folder '{tmp_path}' lacks '{named}': delete the folder, then fetch again."
+    )
 
 
 def test_linked_files_take_no_space(tmp_path):

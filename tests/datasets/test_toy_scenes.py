@@ -8,7 +8,8 @@ import soundfile
 from autrainer_ext.datasets import ToyScenes
 from autrainer_ext.datasets.toy_devices import DEVICES, record
 from autrainer_ext.datasets.toy_scenes import plan
-from autrainer_ext.datasets.toy_sounds import CITIES, LENGTH, RATE, SCENES, harmonics, moment
+from autrainer_ext.datasets.toy_sounds import LENGTH, RATE, harmonics
+from autrainer_ext.datasets.toy_soundscapes import CITIES, SCENES, moment
 
 REPOSITORY = Path(__file__).parents[2]
 

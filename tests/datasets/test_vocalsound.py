@@ -73,7 +73,7 @@ def test_recordings_without_sound_are_left_out_and_reported(make, tree, caplog):
     (tree / "audio_16k" / "m0035_0_sniff.wav").write_bytes(b"")
     data = make()
     assert [len(df) for df in (data.df_train, data.df_dev, data.df_test)] == [12, 6, 4]
-    assert "2 listed recordings of VocalSound hold no sound" in caplog.text
+    assert "2 listed recordings of VocalSound are empty" in caplog.text
     assert "as 'm0035_0_sneeze.wav'" in caplog.text
 
 

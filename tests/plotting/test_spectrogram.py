@@ -53,7 +53,7 @@ def test_attributions_that_are_all_zero_show_nothing(axes):
 def test_shapes_that_do_not_fit_are_rejected(axes):
     with pytest.raises(ValueError, match="the values"):
         draw_explained_spectrogram(axes, FEATURES, np.zeros((3, 4)))
-    with pytest.raises(ValueError, match="2 frequencies do not fit 3 bands"):
+    with pytest.raises(ValueError, match="2 frequencies do not fit 3 bins"):
         draw_spectrogram(axes, FEATURES, frequencies_hz=np.array([1.0, 2]))
 
 

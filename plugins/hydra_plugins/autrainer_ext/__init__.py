@@ -1,7 +1,7 @@
-"""Puts the configurations of autrainer_ext on the search path of every autrainer command.
+"""Hydra plugin that adds the configurations of autrainer_ext to the search path of autrainer.
 
-Only Hydra and the standard library are imported here: Hydra discovers this module in every
-application of the environment, also in those that have nothing to do with autrainer.
+Hydra imports this module in every Hydra application of the environment, including those unrelated
+to autrainer. It therefore imports only Hydra and the standard library.
 """
 
 import os
@@ -16,43 +16,43 @@ from omegaconf import DictConfig, OmegaConf
 
 
 def configuration_directory() -> Path:
-    """Folder of the shipped configurations: in the wheel, or at the root of the checkout."""
+    """Find the folder of the shipped configurations, in the wheel or in the checkout."""
     package = Path(__file__).resolve().parents[2]
     installed = package / "autrainer_ext" / "conf"
     return installed if installed.is_dir() else package.parent / "conf"
 
 
 class ShippedConfigSource(FileConfigSource):
-    """Folder of configurations that never answers for the default experiment of a host.
+    """Shipped configurations, without files that would replace a host's default experiment.
 
-    The checkout holds a `config.yaml`, the experiment of whoever works in it. Served from
-    another working directory it would replace the default experiment of autrainer.
+    The checkout contains a `config.yaml` for work in the checkout. In any other working directory
+    it would replace the default experiment of autrainer.
     """
 
     HIDDEN = ("config.yaml", "curriculum.yaml")
 
     @staticmethod
     def scheme() -> str:
-        """Prefix of the search path entries answered by this source."""
+        """Return the prefix of search path entries that this source handles."""
         return "autrainer-ext"
 
     def is_config(self, config_path: str) -> bool:
-        """Whether `config_path` is a shipped configuration."""
+        """Check that `config_path` is a shipped, visible configuration."""
         hidden = self._normalize_file_name(config_path) in self.HIDDEN
         return not hidden and super().is_config(config_path)
 
 
 class AutrainerExtSearchPathPlugin(SearchPathPlugin):
-    """Search path: the user's `conf/` first, then ours, then those of the hosts."""
+    """Search path: the user's `conf/`, then the shipped configurations, then those of the hosts."""
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
-        """Append the user's and our configurations.
+        """Append the configurations of the user and the shipped ones.
 
-        The hosts append their own later, so that appending ours alone would put them in
-        front of the user's.
+        The hosts append theirs, including those of the user, later. If only the shipped ones were
+        appended here, they would precede those of the user.
 
         Args:
-            search_path: Search path of the starting application.
+            search_path: Search path of the application.
         """
         if "autrainer" not in sys.modules:
             return
@@ -65,23 +65,23 @@ class AutrainerExtSearchPathPlugin(SearchPathPlugin):
 
 
 def chosen(group: str, _root_: DictConfig) -> str:
-    """Name of the configuration chosen for a group, for use within configurations.
+    """Look up the configuration selected for a group, as a resolver for configurations.
 
-    Hydra's own `hydra:runtime.choices` exists in a running job only; the sweeper of the hosts
-    composes run names before that.
+    Hydra's `hydra:runtime.choices` is available only while a job runs, but the sweeper of the
+    hosts composes run names earlier.
 
     Args:
         group: Group as written on the command line, such as `criterion@dataset.criterion`.
 
     Returns:
-        File name of the choice, without `.yaml`.
+        File name of the selected configuration, without `.yaml`.
 
     Raises:
-        ValueError: If nothing is chosen for the group.
+        ValueError: If no configuration is selected for the group.
     """
     hydra = _root_.get("hydra") or HydraConfig.get()
     if group not in hydra.runtime.choices:
-        raise ValueError(f"nothing is chosen for '{group}': add '+{group}=NAME'.")
+        raise ValueError(f"No configuration is selected for '{group}': add '+{group}=NAME'.")
     return hydra.runtime.choices[group]
 
 
@@ -89,8 +89,8 @@ OmegaConf.register_new_resolver("autrainer_ext.chosen", chosen, replace=True)
 
 
 def _user_directory() -> str | None:
-    """Folder of the user's configurations, as the installed host resolves it."""
-    try:  # autrainer >= 0.10 takes a snapshot of conf/ (or of the folder given with -cd)
+    """Find the folder of the user's configurations as the installed host does."""
+    try:  # autrainer >= 0.10 copies conf/ (or the folder given with -cd) first
         from autrainer.core.wrappers.config_dir_snapshot import ConfigDirSnapshot
     except ImportError:
         return "conf" if os.path.isdir("conf") else None

@@ -61,7 +61,7 @@ def test_without_names_those_run_that_say_so(project, command):
         ("-p RunNames -o suffix", "-o takes KEY=VALUE, got 'suffix'."),
         ("-p RunNames -o suffix=fail", "RunNames: this run is not to its liking."),
         ("-o suffix=x", "-o needs exactly one plugin, named with -p."),
-        ("-p NoPlugin", "NoPlugin.yaml' is no plugin: Fraction is no AbstractPlugin."),
+        ("-p NoPlugin", "NoPlugin.yaml'): Class Fraction is not a plugin: it does"),
     ],
 )
 def test_mistakes_are_told_in_a_line(project, command, arguments, message):
