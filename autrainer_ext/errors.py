@@ -4,13 +4,16 @@ import difflib
 from collections.abc import Iterable
 
 
-def unknown_name(kind: str, name: object, known: Iterable[object]) -> ValueError:
+def unknown_name(
+    kind: str, name: object, known: Iterable[object], *, where: str = ""
+) -> ValueError:
     """Error for an unknown name, which suggests the closest known name.
 
     Args:
-        kind: What the name denotes, such as "mask" or "column of 'test.csv'".
+        kind: What the name denotes, such as "mask" or "column".
         name: The unknown name.
         known: All known names.
+        where: Place that was searched, such as "'test.csv'"; empty if it goes without saying.
 
     Returns:
         The error, to be raised by the caller.
@@ -20,6 +23,9 @@ def unknown_name(kind: str, name: object, known: Iterable[object]) -> ValueError
         Unknown mask 'bni'. Did you mean 'bin'? Choose from: bin, sigmoid.
     """
     names = [str(each) for each in known]
+    place = f" in {where}" if where else ""
     close = difflib.get_close_matches(str(name), names, n=1)
     hint = f" Did you mean '{close[0]}'?" if close else ""
-    return ValueError(f"Unknown {kind} '{name}'.{hint} Choose from: {', '.join(names) or 'none'}.")
+    return ValueError(
+        f"Unknown {kind} '{name}'{place}.{hint} Choose from: {', '.join(names) or 'none'}."
+    )

@@ -77,7 +77,7 @@ def load_plugin(name: str, overrides: Mapping[str, Any] | None = None) -> Abstra
     unknown = sorted(set(overrides) - set(config))
     if path and unknown:
         settings = [key for key in config if not key.startswith("_")]
-        raise unknown_name(f"setting of {name}", unknown[0], settings)
+        raise unknown_name(f"{name} setting", unknown[0], settings)
     try:
         return hydra.utils.instantiate(config | overrides)
     except InstantiationException as error:

@@ -3,6 +3,7 @@
 import ast
 
 import pytest
+
 from tests.test_architecture import LEVELS, MODULES, dotted, room
 
 # pure mathematics: what a newcomer would try first

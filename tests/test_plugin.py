@@ -66,7 +66,7 @@ def test_class_paths_use_the_configuration_of_the_class(configure, path):
     configure("max_samples: 7")
     assert load_plugin(path).max_samples == 7  # the one that is named like the class
     assert load_plugin(path, {"most": 8}).max_samples == 8
-    with pytest.raises(ValueError, match=f"Unknown setting of {path} 'min_samples'"):
+    with pytest.raises(ValueError, match=f"Unknown {path} setting 'min_samples'"):
         load_plugin(path, {"min_samples": 1})
 
 

@@ -99,7 +99,7 @@ class DeviceImpulseResponse(AbstractAugmentation):
         files = {file.name: file for file in sorted(Path(self.folder).glob("*.wav"))}
         for name in self.exclude:
             if files.pop(name, None) is None:
-                raise unknown_name(f"impulse response in '{self.folder}'", name, files)
+                raise unknown_name("impulse response", name, files, where=f"'{self.folder}'")
         if not files:
             raise ValueError(f"Folder '{self.folder}' contains no impulse responses (WAV files).")
         return self.units_per_db * torch.stack([self._read(file) for file in files.values()])

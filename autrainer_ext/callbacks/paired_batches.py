@@ -40,7 +40,7 @@ class PairedBatches(CallbackMixin):
         data, table = trainer.data, trainer.data.df_train
         for column in (self.modality, *self.group):
             if column not in table:
-                raise unknown_name("column of the training table", column, table)
+                raise unknown_name("column", column, table, where="the training table")
         sampler = PairSampler(
             table[data.target_column],
             table[self.modality],

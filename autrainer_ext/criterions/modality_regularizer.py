@@ -127,7 +127,7 @@ class ModalityRegularizedLoss(CallbackMixin, _Loss):
         table = data.df_train
         for column in (self.modality, *self.group):
             if column not in table:
-                raise unknown_name("column of the training table", column, table)
+                raise unknown_name("column", column, table, where="the training table")
         shared = [data.target_column, *self.group]
         if not table.groupby(shared)[self.modality].nunique().max() > 1:
             raise ValueError(
@@ -214,7 +214,7 @@ class ModalityRegularizedLoss(CallbackMixin, _Loss):
         layers = dict(trainer.model.named_modules())
         if not self.layer or self.layer not in layers:
             outer = [name for name in layers if name and name.count(".") < 2]
-            raise unknown_name("layer of the model", self.layer, outer)
+            raise unknown_name("layer", self.layer, outer, where="the model")
         self._hook = layers[self.layer].register_forward_hook(self._capture)
         # callbacks registered here are called from this event on
         trainer.callback_manager.register(self.base)

@@ -176,7 +176,7 @@ class CachedClassificationDataset(BaseClassificationDataset):
         table = pd.read_csv(path, dtype={self.target_column: str})
         for column in (self.index_column, self.target_column, *self.stratify, *columns):
             if column not in table:
-                raise unknown_name(f"column of '{path}'", column, table.columns)
+                raise unknown_name("column", column, table, where=f"'{path}'")
         return table
 
     def _init_dataset(self, df: pd.DataFrame, transform: SmartCompose) -> CachedFeatures:

@@ -219,7 +219,7 @@ def _read_clips(file: str) -> pd.DataFrame:
         separator = "\t" if "\t" in lines.readline() else ","
     clips = pd.read_csv(file, sep=separator)
     if "filename" not in clips:
-        raise unknown_name(f"column of '{file}'", "filename", clips.columns)
+        raise unknown_name("column", "filename", clips, where=f"'{file}'")
     return clips
 
 
@@ -235,7 +235,7 @@ def _select(table: pd.DataFrame, clips: pd.DataFrame, file: str) -> pd.DataFrame
 
 def _is_in_fold(clips: pd.DataFrame, fold: int, file: str) -> np.ndarray:
     if "fold" not in clips:
-        raise unknown_name(f"column of '{file}'", "fold", clips.columns)
+        raise unknown_name("column", "fold", clips, where=f"'{file}'")
     if fold not in clips["fold"].to_numpy():
-        raise unknown_name(f"fold of '{file}'", fold, sorted(clips["fold"].unique()))
+        raise unknown_name("fold", fold, sorted(clips["fold"].unique()), where=f"'{file}'")
     return (clips["fold"] == fold).to_numpy()

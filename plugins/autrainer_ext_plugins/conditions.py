@@ -21,7 +21,7 @@ def check_column(table: pd.DataFrame, column: str, run: Run) -> None:
         ValueError: If it has not; the message names the columns there are.
     """
     if column not in table:
-        raise unknown_name(f"column in the tables of '{run.name}'", column, table)
+        raise unknown_name("column", column, table, where=f"the tables of '{run.name}'")
 
 
 def parallel_groups(

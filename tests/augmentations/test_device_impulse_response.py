@@ -123,7 +123,7 @@ def test_impossible_settings_are_rejected(folder, settings, message):
 @pytest.mark.parametrize(
     ("exclude", "message"),
     [
-        (["best.wav"], "Unknown impulse response in '.*' 'best.wav'"),
+        (["best.wav"], "Unknown impulse response 'best.wav' in '.*'"),
         (["flat.wav", "low.wav"], "contains no impulse responses"),
     ],
 )

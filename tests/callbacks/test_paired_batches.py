@@ -77,5 +77,5 @@ def test_items_are_those_of_the_host(trainer):
     ("arguments", "column"), [(["phone"], "phone"), (["device", ["moment", "minute"]], "minute")]
 )
 def test_missing_columns_are_named(trainer, arguments, column):
-    with pytest.raises(ValueError, match=f"Unknown column of the training table '{column}'"):
+    with pytest.raises(ValueError, match=f"Unknown column '{column}' in the training table"):
         PairedBatches(*arguments).cb_on_train_begin(trainer)

@@ -171,12 +171,12 @@ def test_soft_targets_are_refused_with_the_reason():
     [
         (
             {"modality": "microphone"},
-            "Unknown column of the training table 'microphone'.*: scene, device, moment",
+            "Unknown column 'microphone' in the training table.*: scene, device, moment",
         ),
-        ({"group": "minute"}, "Unknown column of the training table 'minute'"),
+        ({"group": "minute"}, "Unknown column 'minute' in the training table"),
         ({"modality": "one"}, "No two training samples of the same scene differ in 'one'"),
         ({"modality": "none"}, "No two training samples of the same scene differ in 'none'"),
-        ({"group": ["moment", "minute"]}, "Unknown column of the training table 'minute'"),
+        ({"group": ["moment", "minute"]}, "Unknown column 'minute' in the training table"),
         (
             {"group": "alone"},
             "No two training samples of the same scene and alone differ in 'device'",
@@ -211,7 +211,7 @@ def test_samples_of_unknown_group_make_no_pair():
 
 
 def test_unknown_layer_is_named_with_those_there_are():
-    with pytest.raises(ValueError, match="Unknown layer of the model 'head'. Choose from: 0, 1, 2"):
+    with pytest.raises(ValueError, match="Unknown layer 'head' in the model. Choose from: 0, 1, 2"):
         Step(make(layer="head"))
 
 

@@ -203,7 +203,7 @@ def test_missing_table_is_rejected(root):
     [{"target_column": "scene"}, {"index_column": "scene"}, {"stratify": ["scene"]}],
 )
 def test_missing_column_is_rejected(root, changes):
-    message = r"Unknown column of '.*train\.csv' 'scene'\..* Choose from: filename, label\."
+    message = r"Unknown column 'scene' in '.*train\.csv'\..* Choose from: filename, label\."
     with pytest.raises(ValueError, match=message):
         make(root, **changes)
 

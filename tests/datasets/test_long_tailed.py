@@ -144,7 +144,7 @@ def test_opposite_need_not_be_a_stratum(root):
         ({"most": 33}, "most must be in 1 to 32, got 33"),
         ({"most": 0}, "most must be in 1 to 32, got 0"),
         ({"test_speakers": ["dan"]}, "Unknown speaker 'dan'.* Choose from: ann, ben, cid"),
-        ({"stratify": ["age"]}, "Unknown column of '.*' 'age'"),
+        ({"stratify": ["age"]}, "Unknown column 'age' in '.*'"),
     ],
 )
 def test_impossible_settings_are_rejected(root, settings, message):

@@ -157,14 +157,14 @@ def test_folds_of_a_partition_become_splits(make, root, tmp_path):
         ({"train_clips": "none.csv"}, r"none\.csv"),
         (
             {"train_clips": "empty.csv"},
-            r"Unknown column of 'empty\.csv' 'filename'\..* Choose from: name\.",
+            r"Unknown column 'filename' in 'empty\.csv'\..* Choose from: name\.",
         ),
         ({"train_clips": "unknown.csv"}, "1 clips of 'unknown.csv' are not in tau22.csv, .*-z.wav"),
         ({"test_clips": "all.csv"}, r"\d+ clips are in both .* split, such as 'audio/bus-"),
-        ({"train_clips": "all.csv", "dev_fold": 1}, r"Unknown column of 'all\.csv' 'fold'"),
+        ({"train_clips": "all.csv", "dev_fold": 1}, r"Unknown column 'fold' in 'all\.csv'"),
         (
             {"train_clips": "fold.csv", "dev_fold": 7},
-            r"Unknown fold of 'fold\.csv' '7'\. Choose from: 0, 1\.",
+            r"Unknown fold '7' in 'fold\.csv'\. Choose from: 0, 1\.",
         ),
     ],
 )

@@ -77,7 +77,9 @@ def read_test_recordings(
     groups = None
     if group_column is not None:
         if group_column not in table:
-            raise unknown_name(f"column in the test table of '{run.name}'", group_column, table)
+            raise unknown_name(
+                "column", group_column, table, where=f"the test table of '{run.name}'"
+            )
         groups = table[group_column].to_numpy()
     directory = Path(audio) if audio else Path(dataset["path"], "default")
     if not directory.is_dir():

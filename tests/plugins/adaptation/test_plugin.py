@@ -182,7 +182,7 @@ def test_recordings_of_devices_come_one_after_the_other(trained, tmp_path):
     settings["protocols"] = [{"order": "grouped", "batch_size": 15}]
     load(**settings, group_column="device").run([trained], tmp_path)
     assert pd.read_csv(tmp_path / "results.csv")["order"].tolist() == ["grouped"]
-    with pytest.raises(ValueError, match="Unknown column in the test table of 'Tones_1' 'city'"):
+    with pytest.raises(ValueError, match="Unknown column 'city' in the test table of 'Tones_1'"):
         load(**settings, group_column="city").run([trained], tmp_path / "x")
 
 

@@ -103,7 +103,7 @@ def test_summaries_and_distances_are_those_of_the_saved_diagrams(analysed):
     ("settings", "message"),
     [
         ({"layers": ["neck"]}, "Unknown layer 'neck'. .*Choose from: stem"),
-        ({"column": "phone"}, "Unknown column .* 'phone'. .*Choose from: filename, scene, device"),
+        ({"column": "phone"}, "Unknown column 'phone' in .*Choose from: filename, scene, device"),
         ({"checkpoint": "epoch_9"}, "cannot be loaded: .*epoch_9"),
     ],
 )
