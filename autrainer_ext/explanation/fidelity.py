@@ -48,7 +48,7 @@ class Measure:
     Attributes:
         name: Column of the tables.
         lowest: Smallest possible value.
-        highest: Largest possible value; infinite for COMP, whose limit ln(n_bins) depends on n_bins.
+        highest: Largest possible value; infinite for COMP, whose limit is ln(number of bins).
         higher_is_better: Whether higher values are better.
     """
 

@@ -19,8 +19,8 @@ Departures, all undone by `source_compatible=True`:
     0 to 1 instead of one half to 1.
     Here attributions that are all equal, or not finite, explain nothing, and their masks are zero.
 
-`minmax` and `sigmoid` map zero attribution of signed maps to a value between 0 and 1. By definition,
-a bin without evidence is partly kept.
+`minmax` and `sigmoid` map zero attribution of signed maps to a value between 0 and 1: by
+definition, a bin without evidence is partly kept.
 """
 
 from collections.abc import Callable, Sequence

@@ -170,9 +170,9 @@ def test_cut_and_padded_features_are_put_back_in_their_place(n_samples):
 
 
 def test_pipelines_without_a_way_back_are_named():
-    with pytest.raises(ValueError, match=r"0 log spectrograms in the pipeline \(StereoToMono\)"):
+    with pytest.raises(ValueError, match=r"has 0 log spectrograms, expected 1 \(StereoToMono\)"):
         Reconstructor([StereoToMono()])
-    with pytest.raises(ValueError, match="StereoToMono is no spectrogram"):
+    with pytest.raises(ValueError, match="StereoToMono is not a .*log spectrogram"):
         front_end(StereoToMono())
 
 
@@ -183,7 +183,7 @@ def test_features_that_cannot_be_found_again_are_named():
 
     transforms = [*pipeline("log_mel_16k"), Warp()]
     samples = noise(16000)
-    with pytest.raises(ValueError, match="cannot be taken back"):
+    with pytest.raises(ValueError, match="cannot be mapped back"):
         Reconstructor(transforms).split(samples, torch.ones(1, 51, 64))
 
 
