@@ -105,6 +105,11 @@ def frequency_gain(front_end: FrontEnd, mask: torch.Tensor) -> torch.Tensor:
 
     Returns:
         Shape (..., n_fft // 2 + 1, frames), in [0, 1].
+
+    Example:
+        >>> settings = FrontEnd(16000, 4, 2, torch.hann_window(4), filterbank=None)
+        >>> frequency_gain(settings, torch.tensor([[1.0, 0.5, 0.0]])).tolist()
+        [[1.0], [0.5], [0.0]]
     """
     if front_end.filterbank is not None:
         totals = front_end.filterbank.sum(dim=1, keepdim=True)
@@ -124,6 +129,12 @@ def apply_gain(front_end: FrontEnd, waveform: torch.Tensor, gain: torch.Tensor) 
     Returns:
         Waveform of the same shape. Samples before the first analysed one are multiplied by the
         average gain of the first frame.
+
+    Example:
+        >>> settings = FrontEnd(16000, 4, 2, torch.hann_window(4), filterbank=None)
+        >>> half = apply_gain(settings, torch.ones(1, 8), 0.5 * torch.ones(3, 5))
+        >>> half.numpy().round(3).tolist()
+        [[0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5]]
     """
     first, analysed = waveform[:, : front_end.n_skipped], waveform[:, front_end.n_skipped :]
     size = front_end.n_fft, front_end.hop_length, len(front_end.window)

@@ -92,7 +92,9 @@ def make_explainer(
     settings: dict[str, object] = {"baseline": baseline, "seed": seed, "layer": layer}
     if segmenter:
         if "segmenter" not in takes or segmenter not in SEGMENTERS:
-            known = [f"{each}-{s}" for each in (*_OWN_SEGMENTER, "random") for s in SEGMENTERS]
+            divided = [plain] if "segmenter" in takes else [*_OWN_SEGMENTER, "random"]
+            segments = [segmenter] if segmenter in SEGMENTERS else SEGMENTERS
+            known = [f"{each}-{part}" for each in divided for part in segments]
             raise unknown_name("explainer", name, known)
         settings["segmenter"] = SEGMENTERS[segmenter]
     return functools.partial(

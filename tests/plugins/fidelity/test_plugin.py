@@ -28,6 +28,7 @@ def test_configuration_is_the_plugin():
     assert isinstance(plugin, Fidelity)
     assert plugin.max_samples == 7
     assert len(plugin.settings.scored_masks) == 14
+    assert plugin.renamed == {"silence": "baseline"}
 
 
 def test_test_samples_are_scored_beside_the_floor(runs, tmp_path):
