@@ -1,1 +1,1 @@
-"""Why a model answers as it does: attributions, masks, fidelity and audio made from them."""
+"""Explanations of predictions: attributions, masks, fidelity scores and reconstructed audio."""

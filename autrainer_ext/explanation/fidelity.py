@@ -1,21 +1,21 @@
-"""How well an explanation tells what a model looks at, per sample.
+"""Fidelity measures per sample: how well an explanation agrees with the behaviour of a model.
 
 f is the probability of the target, x the features, x_in the part a mask keeps, x_out the part it
 removes, and a the attributions:
 
-    FF    = f(x) - f(x_out)                       what the model loses without the explanation
-    AI    = 100 [f(x_in) > f(x) + tolerance]      whether it is surer of the explanation alone
-    AD    = 100 max(0, f(x) - f(x_in)) / f(x)     confidence lost, in per cent of what there was
-    AG    = 100 max(0, f(x_in) - f(x)) / (1 - f(x))   gained, in per cent of what was to be gained
-    FidIn = [argmax f(x_in) = target]             whether the decision is the same
-    SPS   = Gini index of |a|                     0 all bins equal, towards 1 a single bin
-    COMP  = - sum q ln q, q = |a| / sum |a|       in nats, 0 a single bin, ln n all bins equal
+    FF    = f(x) - f(x_out)                       confidence lost when the kept part is removed
+    AI    = 100 [f(x_in) > f(x) + tolerance]      whether confidence rises for the kept part alone
+    AD    = 100 max(0, f(x) - f(x_in)) / f(x)     drop for the kept part, per cent of f(x)
+    AG    = 100 max(0, f(x_in) - f(x)) / (1 - f(x))   gain, per cent of the largest possible gain
+    FidIn = [argmax f(x_in) = target]             whether the prediction stays the same
+    SPS   = Gini index of |a|                     sparseness: 0 all bins equal, near 1 a single bin
+    COMP  = - sum q ln q, q = |a| / sum |a|       complexity in nats: 0 a single bin, ln n all equal
 
-Removing anything at random makes a spectrogram unlike any the model has seen, and FF high: no
-value means anything without that of a random mask beside it.
+Removing random bins also yields a spectrogram unlike the training data, and thus a high FF. Every
+value must therefore be compared with that of a random mask.
 
-Where a map explains nothing (`masks.explains_nothing`), SPS is 0 and COMP is ln n, the worst there
-is; its insertion and deletion curves are the straight line between their ends.
+For attributions that explain nothing (`masks.explains_nothing`), SPS is 0 and COMP is ln n, the
+worst values, and the insertion and deletion curves are straight lines.
 
 Source:
     Petsiuk, Das and Saenko (2018), RISE (insertion and deletion); Chattopadhay et al. (2018),
@@ -24,8 +24,8 @@ Source:
     explanations of neural networks using adversarial training (SPS); Bhatt, Weller and Moura
     (2020), Evaluating and aggregating feature-based model explanations (COMP).
 
-Departures: AI has a tolerance, since a mask of ones changes features by rounding alone and must
-not count as an increase; SPS and COMP are those of the attributions, not of the mask.
+Departures: AI has a tolerance, because rounding alone must not count as an increase; SPS and COMP
+are computed from the attributions, not from the mask.
 """
 
 import math
@@ -43,13 +43,13 @@ _EPSILON = 1e-6  # as published; f is a probability that may be 0 or 1
 
 @dataclass(frozen=True)
 class Measure:
-    """What a measure means.
+    """Range and direction of a measure.
 
     Attributes:
         name: Column of the tables.
         lowest: Smallest possible value.
-        highest: Largest possible value, infinite for COMP, which ends at ln(number of bins).
-        higher_is_better: Direction.
+        highest: Largest possible value; infinite for COMP, whose limit is ln(number of bins).
+        higher_is_better: Whether higher values are better.
     """
 
     name: str
@@ -76,7 +76,7 @@ MEASURES = {
 
 @dataclass(frozen=True)
 class MaskScores:
-    """Scores of one mask, each of shape (N,), float64; see the module for the symbols."""
+    """Scores of one mask, each of shape (N,), float64; the module defines the measures."""
 
     FF: torch.Tensor
     AI: torch.Tensor
@@ -100,22 +100,30 @@ def score_masks(
     tolerance: float = 1e-6,
     batch_size: int = 16,
 ) -> dict[str, MaskScores]:
-    """Score masks by what the model answers on the kept and on the removed part.
+    """Score masks by the model's predictions for the kept and the removed parts.
 
     Args:
         predict: Maps features to logits, shape (n, C).
         features: Shape (N, channels, frames, mel_bins).
-        target: Class that was explained, as a rule the predicted one, shape (N,).
+        target: Class that was explained, usually the predicted one, shape (N,).
         masks: Masks by name, each of the shape of `features`.
-        baseline: Features of silence, a number or the features of one silent sample.
-        tolerance: Increase of f that does not count for AI yet.
-        batch_size: Inputs `predict` gets at a time; bounds the memory.
+        baseline: Value of silent features, a number or the features of one silent sample.
+        tolerance: Largest increase of f that AI ignores.
+        batch_size: Number of inputs per call of `predict`; limits the memory.
 
     Returns:
-        Scores of every mask.
+        Scores by mask.
 
     Raises:
         ValueError: If there is no sample.
+
+    Example:
+        >>> logits = lambda features: torch.stack([features.sum((1, 2, 3)), torch.zeros(1)], 1)
+        >>> masks = {"all": torch.ones(1, 1, 1, 2)}
+        >>> features, target = torch.ones(1, 1, 1, 2), torch.tensor([0])
+        >>> scores = score_masks(logits, features, target, masks, baseline=0.0, batch_size=1)
+        >>> round(float(scores["all"].FF), 3), float(scores["all"].AD)
+        (0.381, 0.0)
     """
     different = _different(masks)
     parts = (part for name in different for part in apply_mask(features, masks[name], baseline))
@@ -142,7 +150,11 @@ def sparseness(attributions: torch.Tensor) -> torch.Tensor:
         attributions: Shape (N, ...).
 
     Returns:
-        Shape (N,), in [0, 1), float64; 0 for maps that explain nothing.
+        Shape (N,), in [0, 1), float64; 0 for attributions that explain nothing.
+
+    Example:
+        >>> sparseness(torch.tensor([[0.0, 0.0, 0.0, 1.0]]))
+        tensor([0.7500], dtype=torch.float64)
     """
     ascending = attributions.flatten(1).abs().double().sort(dim=1).values
     n = ascending.shape[1]
@@ -156,10 +168,15 @@ def complexity(attributions: torch.Tensor, *, source_compatible: bool = False) -
 
     Args:
         attributions: Shape (N, ...), n values per sample.
-        source_compatible: Whether maps that explain nothing get 0, as if they were a single bin.
+        source_compatible: Whether attributions that explain nothing get 0, as in the published
+            code, instead of ln n.
 
     Returns:
-        Shape (N,), in [0, ln n], float64; ln n for maps that explain nothing.
+        Shape (N,), in [0, ln n], float64; ln n for attributions that explain nothing.
+
+    Example:
+        >>> complexity(torch.tensor([[1.0, 1.0, 0.0]]))
+        tensor([0.6931], dtype=torch.float64)
     """
     magnitude = attributions.flatten(1).abs().double()
     shares = magnitude / magnitude.sum(dim=1, keepdim=True)
@@ -170,12 +187,12 @@ def complexity(attributions: torch.Tensor, *, source_compatible: bool = False) -
 
 @dataclass(frozen=True)
 class Curves:
-    """Probability of the target while the most important bins are inserted, or deleted.
+    """Probability of the target as the most important bins are inserted or deleted.
 
     Attributes:
         shares: Share of the bins inserted or deleted, shape (n_steps + 1,), from 0 to 1.
-        insertion: From silence to the whole sample, shape (N, n_steps + 1).
-        deletion: From the whole sample to silence, shape (N, n_steps + 1).
+        insertion: Probabilities from the baseline to the whole sample, shape (N, n_steps + 1).
+        deletion: Probabilities from the whole sample to the baseline, shape (N, n_steps + 1).
     """
 
     shares: torch.Tensor
@@ -203,24 +220,33 @@ def curves(
     n_steps: int = 10,
     batch_size: int = 16,
 ) -> Curves:
-    """Insert and delete bins in the order of their attribution.
+    """Insert and delete bins in descending order of attribution.
 
-    Of equal attributions those that come first in time, then in frequency, go first.
+    Ties go to the bin that is earlier in time, then lower in frequency.
 
     Args:
         predict: Maps features to logits, shape (n, C).
         features: Shape (N, channels, frames, mel_bins).
         target: Class that was explained, shape (N,).
         attributions: Shape of `features`.
-        baseline: Features of silence.
-        n_steps: Steps from nothing to everything, at least 1.
-        batch_size: Inputs `predict` gets at a time.
+        baseline: Value of silent features, a number or the features of one silent sample.
+        n_steps: Number of steps from no bins to all bins, at least 1.
+        batch_size: Number of inputs per call of `predict`.
 
     Returns:
-        Both curves; straight lines for maps that explain nothing.
+        Both curves; straight lines for attributions that explain nothing.
 
     Raises:
-        ValueError: If there are fewer steps than one, or there is no sample.
+        ValueError: If `n_steps` is smaller than 1, or there is no sample.
+
+    Example:
+        >>> logits = lambda x: torch.stack([x.sum((1, 2, 3)), torch.zeros(len(x))], 1)
+        >>> features, attributions = torch.ones(1, 1, 1, 2), torch.tensor([[[[0.0, 1.0]]]])
+        >>> found = curves(
+        ...     logits, features, torch.tensor([0]), attributions, baseline=0.0, n_steps=2
+        ... )
+        >>> found.insertion.numpy().round(3).tolist()
+        [[0.5, 0.731, 0.881]]
     """
     if n_steps < 1:
         raise ValueError(f"n_steps must be positive, got {n_steps}.")
@@ -245,7 +271,7 @@ def curves(
 
 
 def _different(masks: Mapping[str, torch.Tensor]) -> dict[str, list[str]]:
-    """Masks by the first of those that are equal: two in fourteen or more, as a rule."""
+    """Group equal masks under the first of them; usually two or more of the 14 are equal."""
     found: dict[str, list[str]] = {}
     for name, mask in masks.items():
         same = next((other for other in found if torch.equal(masks[other], mask)), name)
@@ -264,7 +290,7 @@ def _predict_all(
 ) -> list[torch.Tensor]:
     """Probabilities of every element of `inputs`, each of `n_samples` samples.
 
-    What waits for a batch to be full is never more than one element and one batch.
+    At most one element and one batch are held while a batch is filled.
     """
     if not n_samples:
         raise ValueError("There are no samples.")

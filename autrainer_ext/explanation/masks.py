@@ -1,8 +1,8 @@
 """Masks made of attributions: which bins an explanation keeps, and how much of them.
 
-Attributions have the shape (N, channels, frames, mel_bins), masks the same with values in [0, 1];
-every sample is masked on its own. `topK_k` keeps k per cent of the bins, `pos_thresh_t` those
-above t per cent of the maximum, `_pos` looks at positive attributions alone.
+Attributions have the shape (N, channels, frames, mel_bins). Masks have the same shape and values in
+[0, 1]; each sample is masked independently. `topK_k` keeps k per cent of the bins, `pos_thresh_t`
+those of at least t per cent of the maximum. Names ending in `_pos` use positive attributions only.
 
 Source:
     "Constructing post-hoc interpretations for audio classification models", coursework24, with
@@ -10,17 +10,17 @@ Source:
     classifiers.
 
 Departures, all undone by `source_compatible=True`:
-    The published top-k masks keep everything not below a quantile. Where fewer than k per cent of
-    the bins are positive, that quantile of the positive part is 0 and the `_pos` mask keeps every
-    bin. Here bins are ranked, exactly ceil(k n / 100) of them are kept (of equal ones those that
-    come first in time, then in frequency), and `_pos` keeps positive bins only.
-    The published sigmoids are taken of raw attributions; of small ones they are one half
-    everywhere. Here attributions are divided by their standard deviation first, and `sigmoid_pos`
-    runs from 0 to 1 instead of from one half.
-    A map of equal or of not finite values explains nothing, and keeps nothing here.
+    The published top-k masks keep all bins at or above a quantile. If fewer than k per cent of the
+    bins are positive, that quantile of the positive part is 0 and the `_pos` mask keeps every bin.
+    Here bins are ranked and exactly ceil(k n / 100) of them are kept; ties go to the bin that is
+    earlier in time, then lower in frequency. `_pos` keeps positive bins only.
+    The published sigmoids use raw attributions and are close to one half for small values. Here
+    attributions are first divided by their standard deviation, and `sigmoid_pos` has the range
+    0 to 1 instead of one half to 1.
+    Here attributions that are all equal, or not finite, explain nothing, and their masks are zero.
 
-`minmax` and `sigmoid` of signed maps put zero attribution somewhere in between: half of a bin
-without evidence is kept, by definition.
+`minmax` and `sigmoid` map zero attribution of signed maps to a value between 0 and 1: by
+definition, a bin without evidence is partly kept.
 """
 
 from collections.abc import Callable, Sequence
@@ -35,7 +35,7 @@ _THRESHOLDS = (25, 50, 75)
 
 
 class _Maps:
-    """Maps of attributions and what several masks need of them, computed once."""
+    """Attributions and the statistics that several masks share, computed once."""
 
     def __init__(self, values: torch.Tensor) -> None:
         self.values = values
@@ -48,7 +48,7 @@ class _Maps:
 
     @cached_property
     def order(self) -> torch.Tensor:
-        """Bins from the largest attribution down, shape (N, bins)."""
+        """Indices of the bins in descending order of attribution, shape (N, bins)."""
         return self.values.flatten(1).argsort(dim=1, descending=True, stable=True)
 
 
@@ -100,7 +100,7 @@ def _published_above(maps: _Maps, *, percent: int) -> torch.Tensor:
 
 
 def _not_below_quantile(values: torch.Tensor, percent: int) -> torch.Tensor:
-    # torch.quantile takes at most 2 ** 24 values, whatever the number of samples
+    # one sample at a time: torch.quantile accepts at most 2 ** 24 values
     limits = [torch.quantile(one.flatten(), 1 - percent / 100) for one in values]
     return (values >= torch.stack(limits).view(-1, 1, 1, 1)).to(values.dtype)
 
@@ -149,23 +149,28 @@ def make_masks(
     *,
     source_compatible: bool = False,
 ) -> dict[str, torch.Tensor]:
-    """Turn attributions into masks.
+    """Compute masks from attributions.
 
     Args:
         attributions: Shape (N, channels, frames, mel_bins).
-        names: Names of masks, of `MASKS`.
-        source_compatible: Whether masks are made as published, see the module.
+        names: Names of masks, keys of `MASKS`. Default: all.
+        source_compatible: Whether to compute the masks of the published code (see the module).
 
     Returns:
-        Mask of every name, in the shape of the attributions, in [0, 1]. Samples that explain
-        nothing (`explains_nothing`) keep nothing, unless `source_compatible`.
+        Masks by name, each of the shape of the attributions, in [0, 1]. Masks of samples that
+        explain nothing (`explains_nothing`) are zero, unless `source_compatible`.
 
     Raises:
-        ValueError: If a name is unknown or the attributions have another number of axes.
+        ValueError: If a name is unknown or the attributions do not have four axes.
+
+    Example:
+        >>> attributions = torch.tensor([[[[-1.0, 0.0], [1.0, 3.0]]]])
+        >>> make_masks(attributions, ["bin", "topK_5"])["bin"].tolist()
+        [[[[0.0, 0.0], [1.0, 1.0]]]]
     """
     if attributions.ndim != 4:
         raise ValueError(
-            "attributions must have the shape (samples, channels, frames, mel_bins), got "
+            "Attributions must have the shape (samples, channels, frames, mel_bins), got "
             f"{tuple(attributions.shape)}."
         )
     unknown = [name for name in names if name not in MASKS]
@@ -180,7 +185,18 @@ def make_masks(
 
 
 def explains_nothing(attributions: torch.Tensor) -> torch.Tensor:
-    """Which samples have maps of equal or of not finite values, shape (N,), bool."""
+    """Find samples whose attributions are all equal, or not finite.
+
+    Args:
+        attributions: Shape (N, ...).
+
+    Returns:
+        Shape (N,), bool.
+
+    Example:
+        >>> explains_nothing(torch.tensor([[0.0, 1.0], [2.0, 2.0]])).tolist()
+        [False, True]
+    """
     flat = attributions.flatten(1)
     return ~flat.isfinite().all(dim=1) | (flat.amax(dim=1) == flat.amin(dim=1))
 
@@ -188,20 +204,26 @@ def explains_nothing(attributions: torch.Tensor) -> torch.Tensor:
 def apply_mask(
     features: torch.Tensor, mask: torch.Tensor, baseline: float | torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Part of the features that a mask keeps and part that it removes.
+    """Split features into the part that a mask keeps and the part that it removes.
 
-    kept = baseline + mask (features - baseline), removed = baseline + (1 - mask) (features -
-    baseline). Bins kept whole are the features bit by bit, silenced ones the baseline. The
-    features are logarithmic: half a bin is half of its distance from silence in dB, not half of
-    its energy, and what is heard of a soft mask is something else (`reconstruction`).
+        kept    = baseline + mask (features - baseline)
+        removed = baseline + (1 - mask) (features - baseline)
+
+    Where the mask is 1, the kept part equals the features exactly; where it is 0, the baseline.
+    Features are logarithmic: a mask of one half halves the distance from the baseline in dB, not
+    the energy, so audio of a soft mask (`reconstruction`) differs from masked features.
 
     Args:
         features: Any shape.
         mask: Same shape, in [0, 1].
-        baseline: Features of silence, a number or a tensor that can be broadcast.
+        baseline: Value of silent features, a number or a tensor that can be broadcast.
 
     Returns:
         Kept and removed part, each of the shape of the features.
+
+    Example:
+        >>> apply_mask(torch.tensor([-20.0, -40.0]), torch.tensor([1.0, 0.5]), -100.0)
+        (tensor([-20., -70.]), tensor([-100.,  -70.]))
     """
     silence = torch.as_tensor(baseline, dtype=features.dtype).expand_as(features)
     return torch.lerp(silence, features, mask), torch.lerp(features, silence, mask)

@@ -1,15 +1,15 @@
-"""Audio of what a mask keeps and of what it removes.
+"""Audio of the parts of a recording that a mask keeps and removes.
 
     mask (frames, bins of the features) -> gain (frequencies, frames) -> STFT times gain -> audio
 
-The STFT is that of the recording itself, so the phase is the original one. A frequency takes the
-average of the masks of the filters it is in, weighted by how much it counts for each; frequencies
-and frames that the features leave out are kept whole. A mask of ones gives the recording back,
-and both parts always add up to it.
+The STFT is that of the recording, so the original phase is kept. The gain of a frequency is the
+average mask of the filters that contain it, weighted with their values at that frequency.
+Frequencies and frames that the features do not cover are kept. A mask of ones returns the
+recording, and the two parts always sum to it.
 
-The features of the audio of a part are not the masked features: frames overlap, filters share
-frequencies, and half of a mask is half of the amplitude but of the dB range. What the model answers
-to either tells how far the audio stands for the explanation.
+The features of the audio of a part differ from the masked features: frames overlap, filters share
+frequencies, and a mask of one half halves the amplitude in audio, but the dB range in features.
+Comparing the model's outputs for both shows how well the audio represents the explanation.
 """
 
 from collections.abc import Sequence
@@ -23,25 +23,25 @@ from autrainer_ext.serving.front_end import FrontEnd, front_end, spectrogram_ind
 
 @dataclass(frozen=True)
 class Parts:
-    """A recording in two, each of shape (1, samples); they add up to it."""
+    """Two parts that sum to a recording, each of shape (1, samples)."""
 
     kept: torch.Tensor
     removed: torch.Tensor
 
 
 class Reconstructor:
-    """Maps masks on the features of a pipeline back to the recording.
+    """Maps masks of features back to audio.
 
     Args:
-        transforms: All transforms from the recording to the features, in their order. Before the
-            spectrogram there may be anything that gives one channel of samples, after it
-            transforms that keep the size (scaling) or only cut and pad frames and bins.
+        transforms: All transforms from the recording to the features, in order. Transforms before
+            the spectrogram must return one channel of samples. Transforms after it must keep the
+            size (scaling), or only cut or pad frames and bins.
 
     Attributes:
-        front_end: The spectrogram of the pipeline.
+        front_end: Settings of the spectrogram.
 
     Raises:
-        ValueError: If there is not exactly one spectrogram that can be taken back.
+        ValueError: If there is not exactly one spectrogram of a known kind.
     """
 
     def __init__(self, transforms: Sequence) -> None:
@@ -54,24 +54,24 @@ class Reconstructor:
         self.front_end = front_end(self._spectrogram)
 
     def analysed(self, samples: torch.Tensor) -> torch.Tensor:
-        """The recording as it reaches the spectrogram, shape (1, samples)."""
+        """Compute the input of the spectrogram for a recording, shape (1, samples)."""
         for transform in self._before:
             samples = transform(samples)
         return samples
 
     def split(self, samples: torch.Tensor, mask: torch.Tensor) -> Parts:
-        """Audio of what a mask keeps and of what it removes.
+        """Split a recording into the parts that a mask keeps and removes.
 
         Args:
-            samples: The recording as it enters the pipeline, shape (channels, samples).
-            mask: Mask on the features of the pipeline, shape (1, frames, bins), in [0, 1].
+            samples: Recording as input of the first transform, shape (channels, samples).
+            mask: Mask of the features, shape (1, frames, bins), in [0, 1].
 
         Returns:
-            Both parts of the recording as it reaches the spectrogram.
+            Both parts of the input of the spectrogram.
 
         Raises:
-            ValueError: If the mask does not have the shape of the features, or a transform
-                after the spectrogram cannot be taken back.
+            ValueError: If the mask does not have the shape of the features, or a transform after
+                the spectrogram cannot be inverted.
         """
         waveform = self.analysed(samples)
         stages = [self._spectrogram(waveform)]
@@ -89,7 +89,7 @@ class Reconstructor:
         return Parts(kept, waveform - kept)
 
     def features(self, waveform: torch.Tensor) -> torch.Tensor:
-        """Features of a part, analysed as the recording was, shape (1, frames, bins)."""
+        """Compute the features of a part as for the recording, shape (1, frames, bins)."""
         features = self._spectrogram(waveform)
         for transform in self._after:
             features = transform(features)
@@ -97,7 +97,7 @@ class Reconstructor:
 
 
 def frequency_gain(front_end: FrontEnd, mask: torch.Tensor) -> torch.Tensor:
-    """Amplitude gain of every frequency.
+    """Amplitude gain per frequency and frame for a mask.
 
     Args:
         front_end: Settings of the spectrogram.
@@ -105,6 +105,11 @@ def frequency_gain(front_end: FrontEnd, mask: torch.Tensor) -> torch.Tensor:
 
     Returns:
         Shape (..., n_fft // 2 + 1, frames), in [0, 1].
+
+    Example:
+        >>> settings = FrontEnd(16000, 4, 2, torch.hann_window(4), filterbank=None)
+        >>> frequency_gain(settings, torch.tensor([[1.0, 0.5, 0.0]])).tolist()
+        [[1.0], [0.5], [0.0]]
     """
     if front_end.filterbank is not None:
         totals = front_end.filterbank.sum(dim=1, keepdim=True)
@@ -114,7 +119,7 @@ def frequency_gain(front_end: FrontEnd, mask: torch.Tensor) -> torch.Tensor:
 
 
 def apply_gain(front_end: FrontEnd, waveform: torch.Tensor, gain: torch.Tensor) -> torch.Tensor:
-    """Multiply the short-time spectrum of a recording.
+    """Multiply the short-time spectrum of a recording by a gain.
 
     Args:
         front_end: Settings of the spectrogram.
@@ -122,31 +127,33 @@ def apply_gain(front_end: FrontEnd, waveform: torch.Tensor, gain: torch.Tensor) 
         gain: Shape (n_fft // 2 + 1, frames).
 
     Returns:
-        Shape of `waveform`; samples before the first analysed one have the average gain of
-        the first frame.
+        Waveform of the same shape. Samples before the first analysed one are multiplied by the
+        average gain of the first frame.
+
+    Example:
+        >>> settings = FrontEnd(16000, 4, 2, torch.hann_window(4), filterbank=None)
+        >>> half = apply_gain(settings, torch.ones(1, 8), 0.5 * torch.ones(3, 5))
+        >>> half.numpy().round(3).tolist()
+        [[0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5]]
     """
     first, analysed = waveform[:, : front_end.n_skipped], waveform[:, front_end.n_skipped :]
-    settings = {
-        "n_fft": front_end.n_fft,
-        "hop_length": front_end.hop_length,
-        "win_length": len(front_end.window),
-        "window": front_end.window.to(waveform),
-    }
-    spectrum = torch.stft(analysed, **settings, return_complex=True) * gain
-    filtered = torch.istft(spectrum, **settings, length=analysed.shape[-1])
+    size = front_end.n_fft, front_end.hop_length, len(front_end.window)
+    window = front_end.window.to(waveform)
+    spectrum = torch.stft(analysed, *size, window=window, return_complex=True) * gain
+    filtered = torch.istft(spectrum, *size, window=window, length=analysed.shape[-1])
     return torch.cat([first * gain[:, 0].mean(), filtered], dim=-1)
 
 
 def griffin_lim(front_end: FrontEnd, energy: torch.Tensor, *, n_iter: int = 32) -> torch.Tensor:
-    """Audio for a spectrogram whose phase is lost.
+    """Estimate audio from a spectrogram without phase.
 
-    Only for features without a recording: it costs fifty times as much as `Reconstructor`, and
-    the result is a likeness. The filterbank is undone by its pseudo-inverse.
+    Only for features without a recording: it takes fifty times as long as `Reconstructor`, and the
+    result is an approximation. The filterbank is inverted by its pseudo-inverse.
 
     Args:
         front_end: Settings of the spectrogram.
         energy: Power of every bin before the logarithm, shape (frames, bins), not negative.
-        n_iter: Iterations.
+        n_iter: Number of iterations.
 
     Returns:
         Waveform, shape (1, samples).
@@ -172,7 +179,7 @@ def griffin_lim(front_end: FrontEnd, energy: torch.Tensor, *, n_iter: int = 32) 
 
 
 def _uncut(mask: torch.Tensor, earlier: torch.Tensor, later: torch.Tensor) -> torch.Tensor:
-    """Mask for features before they were cut or padded; what was cut off is kept whole."""
+    """Mask of the features before a cut or padding; parts that were cut off get the mask 1."""
     if earlier.shape == later.shape:
         return mask
     frames, bins = (
@@ -188,7 +195,7 @@ def _uncut(mask: torch.Tensor, earlier: torch.Tensor, later: torch.Tensor) -> to
 
 
 def _shift(earlier: torch.Tensor, later: torch.Tensor, axis: int) -> int:
-    """Rows or columns cut off at the start; negative where some were put before it."""
+    """Number of rows or columns cut off at the start; negative if some were added there."""
     earlier, later = earlier.movedim(axis, 0), later.movedim(axis, 0)
     width = min(earlier.shape[1], later.shape[1])
     earlier, later = earlier[:, :width], later[:, :width]
@@ -197,6 +204,6 @@ def _shift(earlier: torch.Tensor, later: torch.Tensor, axis: int) -> int:
         if torch.equal(longer[start : start + len(shorter)], shorter):
             return start if longer is earlier else -start
     raise ValueError(
-        f"Features of the shape {tuple(later.shape)} are neither a part of those of the shape "
-        f"{tuple(earlier.shape)} before them nor the other way round: masks cannot be taken back."
+        f"Features of the shape {tuple(later.shape)} are not a cut or padded copy of the features "
+        f"of the shape {tuple(earlier.shape)}: masks cannot be mapped back to audio."
     )

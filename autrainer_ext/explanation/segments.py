@@ -1,8 +1,8 @@
-"""Parts of a spectrogram that are kept or silenced together.
+"""Segments of a spectrogram: bins that are kept or replaced by the baseline together.
 
 A segmenter takes the features of one clip, shape (channels, frames, mel_bins), and returns the
-number of the segment of every bin, shape (frames, mel_bins), int64, from 0 on without gaps.
-Where there are fewer frames or bins than wanted parts, every one is a part of its own.
+index of the segment of every bin, shape (frames, mel_bins), int64, counted from 0 without gaps.
+If there are fewer frames or bins than requested parts, each is a part of its own.
 """
 
 from collections.abc import Callable
@@ -13,17 +13,43 @@ Segmenter = Callable[[torch.Tensor], torch.Tensor]
 
 
 def time_slices(features: torch.Tensor, *, n_slices: int = 10) -> torch.Tensor:
-    """Slices of all frequencies, equally long up to a frame."""
+    """Divide a clip into time slices of equal length, up to a frame.
+
+    Example:
+        >>> time_slices(torch.zeros(1, 4, 2), n_slices=2).tolist()
+        [[0, 0], [0, 0], [1, 1], [1, 1]]
+    """
     return grid(features, n_slices=n_slices, n_bands=1)
 
 
 def bands(features: torch.Tensor, *, n_bands: int = 8) -> torch.Tensor:
-    """Bands of all frames, equally wide in mel up to a bin."""
+    """Divide a clip into frequency bands of equal width in mel, up to a bin.
+
+    Example:
+        >>> bands(torch.zeros(1, 2, 4), n_bands=2).tolist()
+        [[0, 0, 1, 1], [0, 0, 1, 1]]
+    """
     return grid(features, n_slices=1, n_bands=n_bands)
 
 
 def grid(features: torch.Tensor, *, n_slices: int = 5, n_bands: int = 8) -> torch.Tensor:
-    """Cells of `n_slices` equal time slices by `n_bands` bands of equal width in mel."""
+    """Divide a clip into cells: equal time slices by bands of equal width in mel.
+
+    Args:
+        features: Shape (channels, frames, mel_bins).
+        n_slices: Number of time slices.
+        n_bands: Number of bands.
+
+    Returns:
+        Segments, shape (frames, mel_bins).
+
+    Raises:
+        ValueError: If a number is not positive.
+
+    Example:
+        >>> grid(torch.zeros(1, 2, 4), n_slices=2, n_bands=2).tolist()
+        [[0, 0, 1, 1], [2, 2, 3, 3]]
+    """
     frames, mel_bins = features.shape[-2:]
     return _cells(_equal_parts(frames, n_slices), _equal_parts(mel_bins, n_bands))
 
@@ -31,20 +57,26 @@ def grid(features: torch.Tensor, *, n_slices: int = 5, n_bands: int = 8) -> torc
 def onsets(
     features: torch.Tensor, *, n_bands: int = 4, threshold: float = 1.0, min_frames: int = 4
 ) -> torch.Tensor:
-    """Cells whose time borders are where sounds begin.
+    """Divide a clip into cells whose time borders are onsets of sounds.
 
-    The strength of an onset is the spectral flux, the rise of the features over one frame summed
-    over channels and bins. A border is a local maximum of it, higher than the mean by `threshold`
-    standard deviations and at least `min_frames` after the border before it.
+    The onset strength is the spectral flux: the increase of the features over one frame, summed
+    over channels and bins. A border is a local maximum of the flux that exceeds the mean by
+    `threshold` standard deviations and lies at least `min_frames` after the previous border.
 
     Args:
         features: Shape (channels, frames, mel_bins).
-        n_bands: Bands of equal width in mel each slice is divided into.
+        n_bands: Number of bands of equal width in mel per slice.
         threshold: Height of a border above the mean in standard deviations.
-        min_frames: Smallest length of a slice, but for the last one.
+        min_frames: Smallest length of all slices but the last, in frames.
 
     Returns:
-        Segments; a clip of even level is one slice.
+        Segments, shape (frames, mel_bins); a clip of constant level is one slice.
+
+    Example:
+        >>> features = torch.zeros(1, 8, 1)
+        >>> features[0, 5:] = 1
+        >>> onsets(features, n_bands=1)[:, 0].tolist()
+        [0, 0, 0, 0, 0, 1, 1, 1]
     """
     flux = features.diff(dim=-2).clamp(min=0).sum(dim=(0, 2))
     border = torch.zeros(features.shape[-2], dtype=torch.long)
@@ -62,22 +94,28 @@ def onsets(
 def quickshift(
     features: torch.Tensor, *, kernel_size: float = 4, max_dist: float = 200, ratio: float = 0.2
 ) -> torch.Tensor:
-    """Regions of similar level by quick shift, with the settings of lime's image explainer.
+    """Divide a clip into regions of similar level by quick shift, as lime's image explainer does.
 
-    Levels are scaled to [0, 1] over the clip and averaged over channels first; the method itself
-    sees a grey image. A constant clip is divided by distance alone.
+    Features are first averaged over channels and scaled to [0, 1] over the clip, which gives a grey
+    image. A constant clip is divided by distance alone.
 
     Args:
         features: Shape (channels, frames, mel_bins).
         kernel_size: Width of the Gaussian density estimate in bins.
-        max_dist: Distance at which regions are cut apart.
-        ratio: Weight of levels against positions, in [0, 1].
+        max_dist: Largest distance in bins between points of one region.
+        ratio: Weight of levels relative to positions, in [0, 1].
 
     Returns:
-        Segments.
+        Segments, shape (frames, mel_bins).
 
     Source:
         Vedaldi and Soatto (2008), Quick shift and kernel methods for mode seeking, ECCV.
+
+    Example:
+        >>> features = torch.zeros(1, 20, 20)
+        >>> features[0, 10:] = 1
+        >>> quickshift(features, ratio=1.0).shape
+        torch.Size([20, 20])
     """
     from skimage.segmentation import quickshift as segment
 

@@ -1,4 +1,4 @@
-"""Tables of fidelity: means, their intervals, and the random floor beside them."""
+"""Summaries of fidelity scores: means with intervals, compared with random explanations."""
 
 import functools
 
@@ -16,16 +16,16 @@ def summarise(scores: pd.DataFrame) -> pd.DataFrame:
 
     Args:
         scores: One row per run, noise, clip, explainer and mask, with a column per measure;
-            `correct` is empty where the truth is not known. The random explainers that others
-            are read against (`floor_of`) are among the explainers.
+            `correct` is empty where the target is unknown. The explainers must include the random
+            ones that others are compared with (`floor_of`).
 
     Returns:
         One row per run, noise, explainer, mask, group of samples (`all`, `correct`, `incorrect`;
-        groups without a clip are left out) and measure: number of clips, of which maps that
-        explain nothing, mean with its 95 % bootstrap interval, mean of the random floor, and
-        mean of the paired difference from the floor with its interval, positive where the
-        explainer is better whichever direction the measure has. Intervals of fewer than two
-        clips are empty.
+        empty groups are left out) and measure, with the columns `n` (clips),
+        `n_explaining_nothing`, `mean`, `low` and `high` (95 % bootstrap interval), `floor` (mean
+        of the random explainer), and `gain` with `gain_low` and `gain_high`: the mean paired
+        difference from the floor, positive if the explainer is better, whatever the direction of
+        the measure. Intervals of fewer than two clips are empty.
     """
     interval = functools.lru_cache(maxsize=None)(
         lambda content: mean_interval(np.frombuffer(content), n_resamples=1000)
@@ -78,11 +78,17 @@ def summarise_sanity(correlations: pd.DataFrame) -> pd.DataFrame:
 
     Args:
         correlations: Columns `filename`, `noise`, `explainer`, `layer` and `spearman`, which is
-            empty where a map explains nothing.
+            empty if an explanation is constant.
 
     Returns:
-        One row per noise, explainer and layer, in their order: number of clips with a
-        correlation, its mean and 95 % bootstrap interval.
+        One row per noise, explainer and layer, in order of appearance: `n` (clips with a
+        correlation), `mean`, and `low` and `high` (95 % bootstrap interval).
+
+    Example:
+        >>> row = {"filename": "a.wav", "noise": "none", "explainer": "lime", "layer": "head"}
+        >>> summarise_sanity(pd.DataFrame([row | {"spearman": 0.5}]))[["layer", "n", "mean"]]
+          layer  n  mean
+        0  head  1   0.5
     """
     rows = []
     for keys, clips in correlations.groupby(["noise", "explainer", "layer"], sort=False):

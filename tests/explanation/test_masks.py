@@ -160,7 +160,7 @@ def test_ties_go_to_the_earlier_bins():
 
 
 def test_wrong_arguments_are_named():
-    with pytest.raises(ValueError, match="no mask 'best'. Choose from: minmax, sigmoid"):
+    with pytest.raises(ValueError, match="Unknown mask 'best'. Choose from: minmax, sigmoid"):
         make_masks(draw(0), ["best"])
     with pytest.raises(ValueError, match=r"got \(7, 9\)"):
         make_masks(torch.zeros(7, 9))

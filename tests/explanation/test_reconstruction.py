@@ -9,7 +9,12 @@ import torch
 from autrainer.transforms import PannMel, StereoToMono
 from omegaconf import OmegaConf
 
-from autrainer_ext.explanation.reconstruction import Reconstructor, front_end, griffin_lim
+from autrainer_ext.explanation.reconstruction import (
+    Reconstructor,
+    frequency_gain,
+    griffin_lim,
+)
+from autrainer_ext.serving.front_end import front_end
 from autrainer_ext.transforms import FixedLength, LogSpectrogram, LowestBands, RelativeLevel
 
 CONFIGURATIONS = Path(autrainer.__file__).parents[1] / "autrainer-configurations"
@@ -113,7 +118,7 @@ def test_mask_of_a_time_keeps_the_click_in_it():
 def test_gain_of_a_frequency_is_the_weighted_mean_of_its_filters():
     settings = front_end(pipeline("log_mel_16k")[1])
     mask = torch.rand(3, 64, generator=torch.Generator().manual_seed(0))
-    gain = settings.gain(mask)
+    gain = frequency_gain(settings, mask)
     weights = settings.filterbank.numpy()
     for frequency in (0, 1, 20, 100, 200, 256):
         total = weights[frequency].sum()
@@ -170,9 +175,9 @@ def test_cut_and_padded_features_are_put_back_in_their_place(n_samples):
 
 
 def test_pipelines_without_a_way_back_are_named():
-    with pytest.raises(ValueError, match=r"0 log spectrograms in the pipeline \(StereoToMono\)"):
+    with pytest.raises(ValueError, match=r"has 0 log spectrograms, expected 1 \(StereoToMono\)"):
         Reconstructor([StereoToMono()])
-    with pytest.raises(ValueError, match="StereoToMono is no spectrogram"):
+    with pytest.raises(ValueError, match="StereoToMono is not a .*log spectrogram"):
         front_end(StereoToMono())
 
 
@@ -183,7 +188,7 @@ def test_features_that_cannot_be_found_again_are_named():
 
     transforms = [*pipeline("log_mel_16k"), Warp()]
     samples = noise(16000)
-    with pytest.raises(ValueError, match="cannot be taken back"):
+    with pytest.raises(ValueError, match="cannot be mapped back"):
         Reconstructor(transforms).split(samples, torch.ones(1, 51, 64))
 
 

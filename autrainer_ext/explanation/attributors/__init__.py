@@ -1,4 +1,4 @@
-"""Attributors: how much every bin of the features speaks for a class; see `contract`."""
+"""Attributors: contribution of every bin of the features to a class (see `contract`)."""
 
 from .cam import grad_cam, localising_layer
 from .contract import Attributor, completeness_gap

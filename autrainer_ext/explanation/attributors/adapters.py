@@ -1,12 +1,13 @@
-"""The explainers of shap and lime under the contract of attributors, for comparison.
+"""Explainers of the libraries shap and lime under the contract of attributors.
 
-shap's explainers and lime's image explainer are what published studies used. Both libraries are
-imported when they are needed.
+Published studies used these explainers; they are here for comparison. Both libraries are imported
+when they are needed.
 """
 
 import contextlib
 import io
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -31,32 +32,39 @@ def deep_shap(
     baseline: Baseline = 0.0,
     tolerance: float = 0.01,
 ) -> torch.Tensor:
-    """DeepExplainer of shap, refused where its values do not add up.
+    """DeepExplainer of shap, with an error if its values are not complete.
 
-    Its rules know convolutions, batch norm, ReLU modules and pooling. With a global response
-    norm (CP-Mobile), layer norm, functional or repeated ReLUs the values are wrong, which shows
-    in their sum. shap's own check is replaced by one that tells by how much.
+    DeepExplainer supports convolutions, batch norm, ReLU modules and pooling. With a global
+    response norm (CP-Mobile), layer norm, functional or repeated ReLUs its values, and thus their
+    sum, are wrong. A check that reports the size of the error replaces that of shap.
 
     Args:
-        model: See the contract, as for `features` and `target`.
+        model: Network from features to logits, shape (N, C).
         features: Shape (N, channels, frames, mel_bins).
-        target: Shape (N,).
-        baseline: Silence, or several baselines, shape (B, channels, frames, mel_bins).
-        tolerance: Largest completeness gap that is accepted, relative to the difference the
-            values should add up to; infinite accepts, and leaves judging to the reader of
-            `completeness_gap`.
+        target: Class that is explained, shape (N,), int64.
+        baseline: Value of silent features, or several baselines, shape
+            (B, channels, frames, mel_bins).
+        tolerance: Largest accepted completeness gap, relative to the difference that the values
+            should sum to; infinite to accept any values.
 
     Raises:
-        ValueError: If the gap of a sample is larger, or the network has layers shap cannot
-            work with.
+        ValueError: If the gap of a sample is larger, or shap does not support a layer.
 
     Source:
         Lundberg and Lee (2017), A unified approach to interpreting model predictions, section
         4.2; shap issues 3438 and 4251 for layer norms.
+
+    Example:
+        >>> model = nn.Sequential(nn.Flatten(), nn.Linear(2, 2, bias=False))
+        >>> _ = model[1].weight.data.copy_(torch.tensor([[1.0, 2.0], [0.0, 0.0]]))
+        >>> features, target = torch.ones(1, 1, 1, 2), torch.tensor([0])
+        >>> maps = deep_shap(model, features, target, baseline=-1.0)
+        >>> maps.numpy().round(3).tolist()
+        [[[[2.0, 4.0]]]]
     """
     from shap import DeepExplainer
 
-    def attribute(model, sample, label):
+    def attribute(model: nn.Module, sample: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
         try:
             explainer = DeepExplainer(model, _background(sample, baseline))
             values = explainer.shap_values(sample, check_additivity=False)
@@ -68,7 +76,7 @@ def deep_shap(
         if gap.abs()[0] > tolerance * expected.abs():
             raise ValueError(
                 f"The values of DeepExplainer add up to {float(values.sum()):.4g} instead of "
-                f"{float(expected):.4g}: it does not know a layer of this network."
+                f"{float(expected):.4g}: it does not support a layer of this network."
             )
         return values
 
@@ -85,20 +93,29 @@ def gradient_shap_library(
     n_samples: int = 64,
     seed: int = 0,
 ) -> torch.Tensor:
-    """GradientExplainer of shap, for the target's output alone.
+    """GradientExplainer of shap for the output of the target.
 
     Args:
-        model: See the contract, as for `features` and `target`.
+        model: Network from features to logits, shape (N, C).
         features: Shape (N, channels, frames, mel_bins).
-        target: Shape (N,).
-        baseline: Silence, or several baselines, shape (B, channels, frames, mel_bins).
-        n_samples: Points per sample.
+        target: Class that is explained, shape (N,), int64.
+        baseline: Value of silent features, or several baselines, shape
+            (B, channels, frames, mel_bins).
+        n_samples: Number of points per sample.
         seed: Seed of the points.
+
+    Example:
+        >>> model = nn.Sequential(nn.Flatten(), nn.Linear(2, 2, bias=False))
+        >>> _ = model[1].weight.data.copy_(torch.tensor([[1.0, 2.0], [0.0, 0.0]]))
+        >>> features, target = torch.ones(1, 1, 1, 2), torch.tensor([0])
+        >>> maps = gradient_shap_library(model, features, target, baseline=-1.0)
+        >>> maps.numpy().round(3).tolist()
+        [[[[2.0, 4.0]]]]
     """
     from shap import GradientExplainer
 
-    def attribute(model, sample, label):
-        explained = _Target(model, label)  # all classes would take as many times as long
+    def attribute(model: nn.Module, sample: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
+        explained = _Target(model, label)  # all classes would multiply the time
         explainer = GradientExplainer(explained, _background(sample, baseline), batch_size=16)
         with seeded(seed):
             values = explainer.shap_values(sample, nsamples=n_samples, rseed=seed)
@@ -119,35 +136,42 @@ def lime_image(
     batch_size: int = 10,
     seed: int = 0,
 ) -> torch.Tensor:
-    """Image explainer of lime on the features as a grey image, probability of the target.
+    """Image explainer of lime for the probability of the target, with features as a grey image.
 
     Args:
         model: See the contract, as for `features` and `target`.
         features: Shape (N, 1, frames, mel_bins).
         target: Shape (N,).
-        segmenter: Divides a clip into segments.
-        baseline: Value of silenced bins, a number.
-        n_samples: Masked copies per sample.
-        batch_size: Masked copies the model is given at a time.
+        segmenter: Function that divides a clip into segments.
+        baseline: Value of silent features, a number.
+        n_samples: Number of masked copies per sample.
+        batch_size: Number of masked copies per forward pass.
         seed: Seed of the masks.
 
     Raises:
         ValueError: If there is more than one channel.
+
+    Example:
+        >>> from autrainer_ext.explanation.segments import bands
+        >>> model = nn.Sequential(nn.Flatten(), nn.Linear(64, 2))
+        >>> features, target = torch.ones(1, 1, 4, 16), torch.tensor([0])
+        >>> lime_image(model, features, target, segmenter=bands, n_samples=20).unique().numel()
+        8
     """
     from lime.lime_image import LimeImageExplainer
 
     if features.shape[1] != 1:
         raise ValueError(f"lime's image explainer needs 1 channel, got {features.shape[1]}.")
 
-    def attribute(model, sample, label):
+    def attribute(model: nn.Module, sample: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
         segments = segmenter(sample[0])
 
         @torch.no_grad()
-        def probabilities(images):
+        def probabilities(images: np.ndarray) -> np.ndarray:
             grey = torch.from_numpy(images[..., 0]).to(sample)[:, None]
             return model(grey).double().softmax(dim=1).cpu().numpy()
 
-        with contextlib.redirect_stderr(io.StringIO()):  # a bar per sample
+        with contextlib.redirect_stderr(io.StringIO()):  # hides a progress bar per sample
             explanation = LimeImageExplainer(random_state=seed).explain_instance(
                 sample[0, 0].cpu().double().numpy(),
                 probabilities,
@@ -168,7 +192,7 @@ def lime_image(
 
 
 class _Target(nn.Module):
-    """The output for one class alone, shape (N, 1)."""
+    """Model reduced to the output for one class, shape (N, 1)."""
 
     def __init__(self, model: nn.Module, label: torch.Tensor) -> None:
         super().__init__()
@@ -180,5 +204,6 @@ class _Target(nn.Module):
 
 
 def _background(sample: torch.Tensor, baseline: Baseline) -> torch.Tensor:
-    several = isinstance(baseline, torch.Tensor) and baseline.ndim == 4
-    return baseline.to(sample) if several else baseline_like(sample, baseline).clone()
+    if isinstance(baseline, torch.Tensor) and baseline.ndim == 4:
+        return baseline.to(sample)
+    return baseline_like(sample, baseline).clone()

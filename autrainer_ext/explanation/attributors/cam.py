@@ -1,4 +1,6 @@
-"""Grad-CAM: where a layer is active in what speaks for the target."""
+"""Grad-CAM: attributions from the maps of a layer and their gradients."""
+
+from collections.abc import Callable
 
 import torch
 from captum.attr import LayerGradCam
@@ -18,28 +20,32 @@ def grad_cam(
     layer: str | None = None,
     rectify: bool = True,
 ) -> torch.Tensor:
-    """Maps of a layer, weighted with their average gradient and summed.
+    """Sum of the maps of a layer, weighted with their average gradients.
 
-    The map is enlarged bilinearly to the size of the features. Networks may exchange time and
-    frequency inside: which axis of the layer is time is tried out with a change of the first
-    frames.
+    The sum is resized bilinearly to the size of the features. Networks may swap time and frequency
+    internally; the time axis of the layer is detected by changing the first frames of the input.
 
     Args:
-        model: See the contract, as for `features` and `target`.
+        model: Network from features to logits, shape (N, C).
         features: Shape (N, channels, frames, mel_bins).
-        target: Shape (N,).
+        target: Class that is explained, shape (N,), int64.
         layer: Name of the layer as in `model.named_modules()`. Default: `localising_layer`.
-        rectify: Whether negative values, evidence against the target, become zero.
+        rectify: Whether negative values, which are evidence against the target, are set to zero.
 
     Returns:
-        Attributions, the same for every channel; not negative if `rectify`.
+        Attributions, equal in all channels, shape of `features`; not negative if `rectify`.
 
     Raises:
-        ValueError: If there is no such layer, or it has no maps.
+        ValueError: If the layer does not exist or has no maps.
 
     Source:
         Selvaraju et al. (2017), Grad-CAM: visual explanations from deep networks via
         gradient-based localization, equations 1 and 2.
+
+    Example:
+        >>> model = nn.Sequential(nn.Conv2d(1, 2, 1), nn.Flatten(), nn.Linear(16, 3))
+        >>> grad_cam(model, torch.ones(1, 1, 4, 2), torch.tensor([0])).shape
+        torch.Size([1, 1, 4, 2])
     """
     if layer is None:
         layer = localising_layer(model, features)
@@ -57,37 +63,42 @@ def grad_cam(
 
 
 def localising_layer(model: nn.Module, features: torch.Tensor) -> str:
-    """Deepest layer whose maps still tell places apart.
+    """Find the deepest layer whose maps still resolve time and frequency.
 
-    Deep layers know more about the class but, after strides and global norms, hardly where: the
-    last stage of CP-Mobile localises no better than chance. Taken is the last layer, in order
-    of evaluation, whose maps have at least one position for every 8 frames and 8 mel bins.
+    Deep layers represent the class better, but strides and global norms remove position: the last
+    stage of CP-Mobile localises no better than chance. The last layer in order of evaluation is
+    chosen whose maps have at least one position per 8 frames and 8 mel bins.
 
     Args:
         model: Network in evaluation mode.
-        features: Shape (N, channels, frames, mel_bins); their size matters, not their values.
+        features: Shape (N, channels, frames, mel_bins); only their size is relevant.
 
     Returns:
         Name of the layer as in `model.named_modules()`.
 
     Raises:
         ValueError: If no layer has such maps.
+
+    Example:
+        >>> strided = [nn.Conv2d(1, 1 + k, 3, stride=2, padding=1) for k in (1,)]
+        >>> localising_layer(nn.Sequential(*strided, nn.Flatten()), torch.zeros(1, 1, 16, 16))
+        '0'
     """
     frames, mel_bins = features.shape[-2:]
     needed = sorted((-(-frames // _COARSEST), -(-mel_bins // _COARSEST)))
     found = []
 
-    def look(name):
-        def keep(_module, _inputs, output):
+    def record(name: str) -> Callable[..., None]:
+        def hook(_module: nn.Module, _inputs: tuple, output: object) -> None:
             if isinstance(output, torch.Tensor) and output.ndim == 4 and output.shape[1] > 1:
                 sizes = sorted(output.shape[-2:])
                 if sizes[0] >= needed[0] and sizes[1] >= needed[1]:
                     found.append(name)
 
-        return keep
+        return hook
 
     inner = [(name, module) for name, module in layers(model) if name]
-    hooks = [module.register_forward_hook(look(name)) for name, module in inner]
+    hooks = [module.register_forward_hook(record(name)) for name, module in inner]
     try:
         with torch.no_grad():
             model(features[:1])
@@ -97,13 +108,13 @@ def localising_layer(model: nn.Module, features: torch.Tensor) -> str:
     if not found:
         raise ValueError(
             f"No layer of {type(model).__name__} has maps of at least {needed[0]} x {needed[1]} "
-            "positions: name one."
+            "positions. Set the layer."
         )
     return found[-1]
 
 
 def _is_frequency_first(model: nn.Module, layer: str, sample: torch.Tensor) -> bool:
-    """Whether the maps of a layer change along their last axis where frames change."""
+    """Whether a change of some frames shows along the last axis of the maps of a layer."""
     generator = torch.Generator().manual_seed(0)
     probe = torch.randn(sample.shape, generator=generator).to(sample)
     probe = sample.detach().mean() + sample.detach().std(unbiased=False).clamp(min=1) * probe

@@ -1,17 +1,17 @@
-"""What all attributors have in common.
+"""Contract of all attributors.
 
 An attributor is a function (model, features, target, *, settings) -> attributions:
 
-- `model` maps features (N, channels, frames, mel_bins) to logits (N, C). What is explained is
-  its output for the target: wrap the model to explain another quantity, such as a probability.
-- `target` holds one class per sample, shape (N,), int64.
-- The attributions have the shape of the features; positive ones speak for the target.
-- The model is evaluated in evaluation mode and comes back in the modes it had, its parameters
-  and their gradients untouched.
-- Every sample is explained on its own: the batch it comes in changes nothing but rounding.
-  Methods that draw random numbers draw the same ones for every sample, from `seed`.
-- `baseline` is the features of silence: a number, or a tensor of the shape of one sample. It
-  defaults to 0, which is silence only for features that are scaled so.
+- `model` maps features (N, channels, frames, mel_bins) to logits (N, C). The logit of the target is
+  explained; to explain another quantity, such as a probability, wrap the model.
+- `target` holds one class index per sample, shape (N,), int64.
+- Attributions have the shape of the features; positive values support the target.
+- The model is run in evaluation mode. Afterwards all modules have their previous modes; parameters
+  and their gradients are unchanged.
+- Every sample is explained independently; the other samples of a batch affect rounding only.
+  Methods with random numbers draw the same numbers for every sample, from `seed`.
+- `baseline` is the value of silent features: a number, or a tensor of the shape of one sample. The
+  default 0 is silence only if the features are scaled accordingly.
 """
 
 import functools
@@ -27,21 +27,30 @@ Baseline = float | torch.Tensor
 
 
 def attributor(attribute: Callable) -> Callable:
-    """Give a function of (model, features, target, **settings) the contract of attributors.
+    """Make a function of (model, features, target, **settings) fulfil the contract of attributors.
 
-    Raises:
-        ValueError: If features or target do not have their shape, or a target is negative.
+    Args:
+        attribute: Function to decorate.
+
+    Returns:
+        The function with checks of its arguments, in evaluation mode and with gradients enabled.
+        It raises a ValueError if features or target have a wrong shape or type.
+
+    Example:
+        >>> double = attributor(lambda model, features, target: 2 * features)
+        >>> double(nn.Identity(), torch.ones(1, 1, 1, 2), torch.tensor([0])).tolist()
+        [[[[2.0, 2.0]]]]
     """
 
     @functools.wraps(attribute)
     def explain(
-        model: nn.Module, features: torch.Tensor, target: torch.Tensor, **settings
+        model: nn.Module, features: torch.Tensor, target: torch.Tensor, **settings: object
     ) -> torch.Tensor:
         _check(features, target)
         if not len(features):
             return features.detach().clone()
         with evaluating(model), torch.inference_mode(False), torch.enable_grad():
-            features = features.detach().clone()  # tensors of inference mode know no gradient
+            features = features.detach().clone()  # inference tensors have no gradient
             return attribute(model, features, target.to(features.device), **settings).detach()
 
     return explain
@@ -50,14 +59,43 @@ def attributor(attribute: Callable) -> Callable:
 def one_by_one(
     attribute: Attributor, model: nn.Module, features: torch.Tensor, target: torch.Tensor
 ) -> torch.Tensor:
-    """Apply `attribute` to every sample, as a batch of one, and join the results."""
+    """Apply an attributor to every sample as a batch of one, and concatenate the results.
+
+    Args:
+        attribute: Function of (model, features, target).
+        model: Model that is explained.
+        features: Shape (N, channels, frames, mel_bins).
+        target: Class that is explained, shape (N,), int64.
+
+    Returns:
+        Attributions, shape of `features`.
+
+    Example:
+        >>> sizes = []
+        >>> def attribute(model, features, target):
+        ...     sizes.append(len(features))
+        ...     return features
+        >>> features, target = torch.ones(2, 1, 1, 1), torch.tensor([0, 1])
+        >>> maps = one_by_one(attribute, nn.Identity(), features, target)
+        >>> sizes
+        [1, 1]
+    """
     parts = zip(features.split(1), target.split(1), strict=True)
     return torch.cat([attribute(model, sample, label) for sample, label in parts])
 
 
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode within the block; every module has its own mode back afterwards."""
+    """Switch a model to evaluation mode within a block and restore the mode of every module.
+
+    Example:
+        >>> model = nn.Dropout().train()
+        >>> with evaluating(model):
+        ...     model.training
+        False
+        >>> model.training
+        True
+    """
     modes = [(module, module.training) for _, module in layers(model)]
     model.eval()
     try:
@@ -68,9 +106,21 @@ def evaluating(model: nn.Module) -> Iterator[None]:
 
 
 def layers(model: nn.Module, name: str = "") -> Iterator[tuple[str, nn.Module]]:
-    """Names and modules as in `model.named_modules()`, which is slow for models of the host.
+    """Iterate over names and modules as `model.named_modules()` does.
 
-    It hashes every module, and the hash of a host model is that of its description as YAML.
+    `named_modules` hashes every module, which is slow for models of the host: their hash is that
+    of a YAML description.
+
+    Args:
+        model: Network.
+        name: Name of the network itself.
+
+    Yields:
+        Name and module, in order of registration.
+
+    Example:
+        >>> [name for name, _ in layers(nn.Sequential(nn.Flatten(), nn.Linear(2, 2)))]
+        ['', '0', '1']
     """
     yield name, model
     for child, module in model.named_children():
@@ -79,7 +129,15 @@ def layers(model: nn.Module, name: str = "") -> Iterator[tuple[str, nn.Module]]:
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Random numbers of torch and numpy from `seed`; both states are restored afterwards."""
+    """Seed the random numbers of torch and numpy within a block and restore both states.
+
+    Example:
+        >>> with seeded(1):
+        ...     first = torch.rand(2)
+        >>> with seeded(1):
+        ...     torch.equal(first, torch.rand(2))
+        True
+    """
     state = np.random.get_state()  # noqa: NPY002 - captum and lime draw from it
     with torch.random.fork_rng():
         torch.manual_seed(seed)
@@ -91,15 +149,26 @@ def seeded(seed: int) -> Iterator[None]:
 
 
 def baseline_like(features: torch.Tensor, baseline: Baseline) -> torch.Tensor:
-    """The baseline as a tensor of the shape of `features`.
+    """Expand a baseline to a tensor of the shape of `features`.
+
+    Args:
+        features: Shape (N, channels, frames, mel_bins).
+        baseline: A number, or a tensor of the shape of one sample.
+
+    Returns:
+        Tensor of the shape and type of `features`.
 
     Raises:
         ValueError: If a tensor does not have the shape of one sample.
+
+    Example:
+        >>> baseline_like(torch.zeros(1, 1, 1, 2), -100.0).tolist()
+        [[[[-100.0, -100.0]]]]
     """
     values = torch.as_tensor(baseline, dtype=features.dtype, device=features.device)
     if values.ndim and values.shape[-3:] != features.shape[1:]:
         raise ValueError(
-            f"baseline must be a number or have the shape {tuple(features.shape[1:])} of one "
+            f"Baseline must be a number or have the shape {tuple(features.shape[1:])} of one "
             f"sample, got {tuple(values.shape)}."
         )
     return values.expand_as(features)
@@ -107,7 +176,20 @@ def baseline_like(features: torch.Tensor, baseline: Baseline) -> torch.Tensor:
 
 @torch.no_grad()
 def target_scores(model: nn.Module, features: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    """Output of the model for the target of every sample, shape (N,)."""
+    """Compute the output of the model for the target of every sample.
+
+    Args:
+        model: Network from features to logits.
+        features: Shape (N, channels, frames, mel_bins).
+        target: Class of every sample, shape (N,), int64.
+
+    Returns:
+        Shape (N,).
+
+    Example:
+        >>> target_scores(nn.Flatten(), torch.tensor([[[[3.0, 5.0]]]]), torch.tensor([1]))
+        tensor([5.])
+    """
     return model(features).gather(1, target.to(features.device)[:, None])[:, 0]
 
 
@@ -119,22 +201,27 @@ def completeness_gap(
     *,
     baseline: Baseline = 0.0,
 ) -> torch.Tensor:
-    """What attributions miss of the difference they should add up to.
+    """Difference between the sum of attributions and the sum required by completeness.
 
-    gap = sum(attributions) - (f(features) - f(baseline)), f the output for the target. Zero for
-    exact Shapley values and integrated gradients; methods that promise no sum have a gap too,
-    which then only says how far they are from one.
+    gap = sum(attributions) - (f(features) - f(baseline)), where f is the output for the target. The
+    gap of exact Shapley values and integrated gradients is zero. It is also defined for methods
+    that are not complete.
 
     Args:
         model: Model that was explained.
         features: Shape (N, channels, frames, mel_bins).
         target: Class of every sample, shape (N,).
         attributions: Shape of `features`.
-        baseline: Features of silence, as given to the attributor; several baselines, shape
-            (B, channels, frames, mel_bins), stand for their average score.
+        baseline: Value of silent features, as given to the attributor. The scores of several
+            baselines, shape (B, channels, frames, mel_bins), are averaged.
 
     Returns:
-        Shape (N,), in the unit of the output of the model, float64.
+        Shape (N,), in the unit of the model's output, float64.
+
+    Example:
+        >>> features, target = torch.tensor([[[[3.0, 5.0]]]]), torch.tensor([1])
+        >>> completeness_gap(nn.Flatten(), features, target, torch.zeros_like(features))
+        tensor([-5.], dtype=torch.float64)
     """
     _check(features, target)
     with evaluating(model):
@@ -152,13 +239,13 @@ def completeness_gap(
 def _check(features: torch.Tensor, target: torch.Tensor) -> None:
     if features.ndim != 4 or not features.is_floating_point():
         raise ValueError(
-            "features must be real numbers of the shape (samples, channels, frames, mel_bins), "
+            "Features must be real numbers of the shape (samples, channels, frames, mel_bins), "
             f"got {features.dtype} of the shape {tuple(features.shape)}."
         )
     if target.shape != features.shape[:1] or target.dtype != torch.int64:
         raise ValueError(
-            f"target must hold one int64 class for each of the {len(features)} samples, got "
+            f"Target must hold one int64 class for each of the {len(features)} samples, got "
             f"{target.dtype} of the shape {tuple(target.shape)}."
         )
     if (target < 0).any():
-        raise ValueError(f"target must not be negative, got {int(target.min())}.")
+        raise ValueError(f"Target must not be negative, got {int(target.min())}.")

@@ -1,4 +1,4 @@
-"""Attributions that know nothing of the model: what every measure is read against."""
+"""Attributions that do not depend on the model: the floor of every measure."""
 
 import zlib
 
@@ -19,10 +19,26 @@ def random(
     segmenter: Segmenter | None = None,
     seed: int = 0,
 ) -> torch.Tensor:
-    """Standard normal numbers, one per bin or, with a segmenter, one per segment.
+    """Draw standard normal numbers, one per bin or, with a segmenter, one per segment.
 
-    An explanation made of segments deletes sounds as a whole where one made of bins punches
-    holes: each has its own floor. A clip always gets the same numbers, another one others.
+    Explanations of segments remove whole sounds, those of bins remove scattered bins, so each kind
+    has its own floor. The numbers depend on the features of the clip and on the seed.
+
+    Args:
+        model: Not used.
+        features: Shape (N, channels, frames, mel_bins).
+        target: Class that is explained, shape (N,), int64; not used.
+        segmenter: Function that divides a clip into segments, or None for one number per bin.
+        seed: Seed of the numbers.
+
+    Returns:
+        Attributions, shape of `features`.
+
+    Example:
+        >>> features, target = torch.zeros(1, 1, 2, 2), torch.tensor([0])
+        >>> one, two = (random(nn.Identity(), features, target, seed=seed) for seed in (0, 0))
+        >>> torch.equal(one, two)
+        True
     """
     maps = []
     for sample in features:
@@ -37,14 +53,27 @@ def random(
 
 
 def permuted(attribute: Attributor, *, seed: int = 0) -> Attributor:
-    """The attributor whose maps are those of `attribute` with their bins in random order.
+    """Make an attributor that returns the attributions of another in random order.
 
-    It has the same values, so the same sparseness and complexity, in the wrong places.
+    The values, and thus sparseness and complexity, stay the same; their positions are random.
+
+    Args:
+        attribute: Attributor whose attributions are shuffled.
+        seed: Seed of the order, which also depends on the features of the clip.
+
+    Returns:
+        Attributor.
+
+    Example:
+        >>> shuffled = permuted(lambda model, features, target: features)
+        >>> features = torch.tensor([[[[1.0, 2.0, 3.0]]]])
+        >>> shuffled(nn.Identity(), features, torch.tensor([0])).sort().values.tolist()
+        [[[[1.0, 2.0, 3.0]]]]
     """
 
     @attributor
     def shuffled(
-        model: nn.Module, features: torch.Tensor, target: torch.Tensor, **settings
+        model: nn.Module, features: torch.Tensor, target: torch.Tensor, **settings: object
     ) -> torch.Tensor:
         maps = attribute(model, features, target, **settings)
         orders = [
@@ -58,6 +87,6 @@ def permuted(attribute: Attributor, *, seed: int = 0) -> Attributor:
 
 
 def _generator(sample: torch.Tensor, seed: int) -> torch.Generator:
-    """Random numbers of one clip, whatever batch it comes in."""
+    """Generator that depends on one clip and the seed, but not on the batch."""
     content = sample.cpu().contiguous().numpy().tobytes()
     return torch.Generator().manual_seed(zlib.crc32(content, seed))

@@ -6,7 +6,7 @@ from torch import nn
 
 from .contract import Baseline, attributor, baseline_like, one_by_one, seeded
 
-_STEPS_AT_ONCE = 16  # as fast on a CPU as any larger batch, and bounds the memory
+_STEPS_AT_ONCE = 16  # larger batches are no faster on a CPU and need more memory
 
 
 @attributor
@@ -17,6 +17,13 @@ def saliency(
 
     Source:
         Simonyan, Vedaldi and Zisserman (2014), Deep inside convolutional networks, section 3.
+
+    Example:
+        >>> model = nn.Sequential(nn.Flatten(), nn.Linear(2, 2, bias=False))
+        >>> _ = model[1].weight.data.copy_(torch.tensor([[1.0, 2.0], [0.0, 0.0]]))
+        >>> features, target = torch.ones(1, 1, 1, 2), torch.tensor([0])
+        >>> saliency(model, features, target).tolist()
+        [[[[1.0, 2.0]]]]
     """
     return Saliency(model).attribute(features.requires_grad_(), target, abs=absolute)
 
@@ -25,13 +32,20 @@ def saliency(
 def input_x_gradient(
     model: nn.Module, features: torch.Tensor, target: torch.Tensor, *, baseline: Baseline = 0.0
 ) -> torch.Tensor:
-    """Gradient times distance from silence: exact for a linear model.
+    """Gradient times difference from the baseline; exact for a linear model.
 
     Source:
-        Shrikumar et al. (2016), Not just a black box, section 3, there with silence at 0.
+        Shrikumar et al. (2016), Not just a black box, section 3, with baseline 0.
+
+    Example:
+        >>> model = nn.Sequential(nn.Flatten(), nn.Linear(2, 2, bias=False))
+        >>> _ = model[1].weight.data.copy_(torch.tensor([[1.0, 2.0], [0.0, 0.0]]))
+        >>> features, target = torch.ones(1, 1, 1, 2), torch.tensor([0])
+        >>> input_x_gradient(model, features, target, baseline=-1.0).tolist()
+        [[[[2.0, 4.0]]]]
     """
     silence = baseline_like(features, baseline)
-    # captum multiplies by the input: put silence at 0
+    # captum multiplies by the input: shift the baseline to 0
     shifted = InputXGradient(lambda distance: model(silence + distance))
     return shifted.attribute((features - silence).requires_grad_(), target)
 
@@ -49,18 +63,25 @@ def smooth_grad(
     """Signed gradient averaged over noisy copies of the features.
 
     Args:
-        model: See the contract, as for `features` and `target`.
+        model: Network from features to logits, shape (N, C).
         features: Shape (N, channels, frames, mel_bins).
-        target: Shape (N,).
-        n_samples: Noisy copies per sample.
+        target: Class that is explained, shape (N,), int64.
+        n_samples: Number of noisy copies per sample.
         noise: Standard deviation of the noise relative to the range of each sample.
         seed: Seed of the noise.
 
     Source:
         Smilkov et al. (2017), SmoothGrad: removing noise by adding noise, section 2.
+
+    Example:
+        >>> model = nn.Sequential(nn.Flatten(), nn.Linear(2, 2, bias=False))
+        >>> _ = model[1].weight.data.copy_(torch.tensor([[1.0, 2.0], [0.0, 0.0]]))
+        >>> features, target = torch.ones(1, 1, 1, 2), torch.tensor([0])
+        >>> smooth_grad(model, features, target).tolist()
+        [[[[1.0, 2.0]]]]
     """
 
-    def attribute(model, sample, label):
+    def attribute(model: nn.Module, sample: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
         with seeded(seed):
             return NoiseTunnel(Saliency(model)).attribute(
                 sample,
@@ -84,16 +105,24 @@ def integrated_gradients(
     baseline: Baseline = 0.0,
     n_steps: int = 128,
 ) -> torch.Tensor:
-    """Gradient averaged along the line from silence, times the distance from silence.
+    """Average gradient on the line from the baseline, times the difference from the baseline.
 
-    The attributions add up to f(features) - f(silence) but for the error of the integral
-    (Gauss-Legendre with `n_steps` points), which `completeness_gap` tells.
+    The attributions sum to f(features) - f(baseline), up to the error of the integral
+    (Gauss-Legendre with `n_steps` points), which is their `completeness_gap`.
 
     Source:
         Sundararajan, Taly and Yan (2017), Axiomatic attribution for deep networks, equation 1.
+
+    Example:
+        >>> model = nn.Sequential(nn.Flatten(), nn.Linear(2, 2, bias=False))
+        >>> _ = model[1].weight.data.copy_(torch.tensor([[1.0, 2.0], [0.0, 0.0]]))
+        >>> features, target = torch.ones(1, 1, 1, 2), torch.tensor([0])
+        >>> maps = integrated_gradients(model, features, target, baseline=-1.0)
+        >>> maps.numpy().round(3).tolist()
+        [[[[2.0, 4.0]]]]
     """
 
-    def attribute(model, sample, label):
+    def attribute(model: nn.Module, sample: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
         return IntegratedGradients(model).attribute(
             sample,
             baseline_like(sample, baseline),
@@ -115,32 +144,42 @@ def gradient_shap(
     n_samples: int = 64,
     seed: int = 0,
 ) -> torch.Tensor:
-    """Expected gradients: random points on lines from random baselines.
+    """Expected gradients at random points on lines from random baselines.
 
     Args:
-        model: See the contract, as for `features` and `target`.
+        model: Network from features to logits, shape (N, C).
         features: Shape (N, channels, frames, mel_bins).
-        target: Shape (N,).
-        baseline: Silence, or several baselines, shape (B, channels, frames, mel_bins), of which
-            one is drawn for every point.
-        n_samples: Points per sample; the error of the sum falls with their square root.
+        target: Class that is explained, shape (N,), int64.
+        baseline: Value of silent features, or several baselines, shape
+            (B, channels, frames, mel_bins), of which one is drawn for every point.
+        n_samples: Number of points per sample; the completeness gap falls with its square root.
         seed: Seed of the points.
 
     Source:
         Erion et al. (2021), Improving performance of deep learning models with axiomatic
         attribution priors and expected gradients, equation 3.
+
+    Example:
+        >>> model = nn.Sequential(nn.Flatten(), nn.Linear(2, 2, bias=False))
+        >>> _ = model[1].weight.data.copy_(torch.tensor([[1.0, 2.0], [0.0, 0.0]]))
+        >>> features, target = torch.ones(1, 1, 1, 2), torch.tensor([0])
+        >>> maps = gradient_shap(model, features, target, baseline=-1.0)
+        >>> maps.numpy().round(3).tolist()
+        [[[[2.0, 4.0]]]]
     """
 
-    def attribute(model, sample, label):
-        several = isinstance(baseline, torch.Tensor) and baseline.ndim == 4
-        silence = baseline.to(sample) if several else baseline_like(sample, baseline)
+    def attribute(model: nn.Module, sample: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
+        if isinstance(baseline, torch.Tensor) and baseline.ndim == 4:
+            references = baseline.to(sample)
+        else:
+            references = baseline_like(sample, baseline)
         with seeded(seed):
             parts = [
                 count
-                * GradientShap(model).attribute(sample, silence, n_samples=count, target=label)
+                * GradientShap(model).attribute(sample, references, n_samples=count, target=label)
                 for count in _chunks(n_samples)
             ]
-        return sum(parts) / n_samples
+        return sum(parts, torch.zeros_like(sample)) / n_samples
 
     return one_by_one(attribute, model, features, target)
 

@@ -1,11 +1,11 @@
-"""Attributions from what the model answers when segments are silenced.
+"""Attributions from the outputs of a model when segments are replaced by the baseline.
 
     coalitions (K, segments) -> masked features -> answers (K,) -> value of every segment
 
-A coalition says which segments are kept. Coalitions come in pairs, one the complement of the
-other: their errors cancel in part, so that fewer of them do. captum draws them one by one and
-solves with scikit-learn; here they are drawn, answered and solved together, which is what makes
-the difference in time for a network of a millisecond.
+A coalition is the set of segments that are kept; its answer is the model's score of the target.
+Coalitions come in pairs of complements, whose errors cancel in part, so fewer are needed. captum
+draws coalitions one by one and solves with scikit-learn. Here they are drawn, evaluated and solved
+together, which is much faster for a network with a forward pass of about a millisecond.
 """
 
 import itertools
@@ -38,36 +38,42 @@ def lime(
     batch_size: int = 16,
     seed: int = 0,
 ) -> torch.Tensor:
-    """Weights of a linear model of the answer around the clip.
+    """Weights of a linear model of the answers close to the clip.
 
-    Ridge regression on which segments are kept, samples weighted with
-    exp(-d^2 / (2 w^2)), d the cosine distance of a coalition from the whole clip. Every bin
-    carries the weight of its segment, as in lime's image explainer.
+    Ridge regression of the answers on the kept segments. Coalitions are weighted with
+    exp(-d^2 / (2 w^2)), where d is the cosine distance from the whole clip. Every bin has the
+    weight of its segment, as in lime's image explainer.
 
     Args:
-        model: See the contract, as for `features` and `target`.
+        model: Network from features to logits, shape (N, C).
         features: Shape (N, channels, frames, mel_bins).
-        target: Shape (N,).
-        segmenter: Divides a clip into segments.
-        baseline: Value of silenced bins.
-        n_samples: Coalitions per sample, at least 2; every segment is in each with probability
-            one half, and the whole clip is one of them.
+        target: Class that is explained, shape (N,), int64.
+        segmenter: Function that divides a clip into segments.
+        baseline: Value of silent features.
+        n_samples: Number of coalitions per sample, at least 2. Each contains every segment with
+            probability one half; one of them is the whole clip.
         kernel_width: Width w of the kernel.
         ridge: Strength of the penalty on squared weights.
-        score: What is explained, "probability" as in the paper, or "logit".
-        batch_size: Masked copies the model is given at a time.
+        score: Output of the model that is explained: "probability" as in the paper, or "logit".
+        batch_size: Number of masked copies per forward pass.
         seed: Seed of the coalitions.
 
     Raises:
-        ValueError: If `n_samples` or `score` is none of these.
+        ValueError: If `n_samples` is smaller than 2 or `score` is unknown.
 
     Source:
         Ribeiro, Singh and Guestrin (2016), "Why should I trust you?", equation 2; the kernel and
         the penalty are those of lime 0.2.0.1, lime_image.py.
+
+    Example:
+        >>> model = nn.Sequential(nn.Flatten(), nn.Linear(64, 2))
+        >>> features, target = torch.ones(1, 1, 4, 16), torch.tensor([0])
+        >>> lime(model, features, target, segmenter=grid).unique().numel()
+        32
     """
     _check(n_samples, score)
 
-    def attribute(model, sample, label):
+    def attribute(model: nn.Module, sample: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
         segments = segmenter(sample[0])
         coalitions = _even_coalitions(int(segments.max()) + 1, n_samples, seed)
         answers = _answer(model, sample, label, segments, coalitions, baseline, score, batch_size)
@@ -95,38 +101,44 @@ def kernel_shap(
 ) -> torch.Tensor:
     """Shapley values of segments by weighted least squares.
 
-    The values of the segments add up to f(features) - f(silence). The value of a segment is
-    spread evenly over its bins and channels, so that the attributions add up to it too. Where
-    all coalitions of a clip are no more than `n_samples` they are all asked, and the values are
-    exact.
+    The values of the segments sum to f(features) - f(baseline). The value of a segment is divided
+    evenly among its bins and channels, so the attributions have the same sum. If a clip has at most
+    `n_samples` coalitions, all of them are evaluated and the values are exact.
 
     Args:
-        model: See the contract, as for `features` and `target`.
+        model: Network from features to logits, shape (N, C).
         features: Shape (N, channels, frames, mel_bins).
-        target: Shape (N,).
-        segmenter: Divides a clip into segments.
-        baseline: Value of silenced bins.
-        n_samples: Coalitions per sample beside the empty and the whole one, at least 2.
-        score: What is explained, "logit" or "probability".
-        batch_size: Masked copies the model is given at a time.
+        target: Class that is explained, shape (N,), int64.
+        segmenter: Function that divides a clip into segments.
+        baseline: Value of silent features.
+        n_samples: Number of coalitions per sample besides the empty and the whole one, at least 2.
+        score: Output of the model that is explained, "logit" or "probability".
+        batch_size: Number of masked copies per forward pass.
         seed: Seed of the coalitions.
 
     Raises:
-        ValueError: If `n_samples` or `score` is none of these.
+        ValueError: If `n_samples` is smaller than 2 or `score` is unknown.
 
     Source:
         Lundberg and Lee (2017), A unified approach to interpreting model predictions, theorem
         2; Covert and Lee (2021), Improving KernelSHAP, section 3.3, for the pairs.
+
+    Example:
+        >>> model = nn.Sequential(nn.Flatten(), nn.Linear(2, 2, bias=False))
+        >>> _ = model[1].weight.data.copy_(torch.tensor([[1.0, 2.0], [0.0, 0.0]]))
+        >>> features, target = torch.ones(1, 1, 1, 2), torch.tensor([0])
+        >>> kernel_shap(model, features, target, baseline=-1.0).numpy().round(3).tolist()
+        [[[[2.0, 4.0]]]]
     """
     _check(n_samples, score)
 
-    def attribute(model, sample, label):
+    def attribute(model: nn.Module, sample: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
         segments = segmenter(sample[0])
         n_segments = int(segments.max()) + 1
         coalitions, weights = _shapley_coalitions(n_segments, n_samples, seed)
         ends = torch.tensor([[False], [True]]).expand(2, n_segments)
-        asked = torch.cat([ends, coalitions])
-        answers = _answer(model, sample, label, segments, asked, baseline, score, batch_size)
+        evaluated = torch.cat([ends, coalitions])
+        answers = _answer(model, sample, label, segments, evaluated, baseline, score, batch_size)
         empty, whole = answers[0], answers[1]
         values = _constrained(coalitions.double(), answers[2:] - empty, weights, whole - empty)
         sizes = torch.bincount(segments.flatten(), minlength=n_segments) * sample.shape[1]
@@ -145,14 +157,23 @@ def occlusion(
     baseline: Baseline = 0.0,
     batch_size: int = 16,
 ) -> torch.Tensor:
-    """Loss of the target's output when one segment is silenced; every bin carries it.
+    """Decrease of the target's output when a segment is replaced by the baseline.
+
+    Every bin has the value of its segment.
 
     Source:
         Zeiler and Fergus (2014), Visualizing and understanding convolutional networks,
         section 4.2.
+
+    Example:
+        >>> model = nn.Sequential(nn.Flatten(), nn.Linear(2, 2, bias=False))
+        >>> _ = model[1].weight.data.copy_(torch.tensor([[1.0, 2.0], [0.0, 0.0]]))
+        >>> features, target = torch.ones(1, 1, 1, 2), torch.tensor([0])
+        >>> occlusion(model, features, target, baseline=-1.0).tolist()
+        [[[[2.0, 4.0]]]]
     """
 
-    def attribute(model, sample, label):
+    def attribute(model: nn.Module, sample: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
         with torch.no_grad():
             return FeatureAblation(model).attribute(
                 sample,
@@ -173,7 +194,7 @@ def _check(n_samples: int, score: str) -> None:
 
 
 def _even_coalitions(n_segments: int, n_samples: int, seed: int) -> torch.Tensor:
-    """Whole clip, then fair coin tosses and their complements; shape (n_samples, n_segments)."""
+    """Whole and empty clip, then random halves and their complements, (n_samples, n_segments)."""
     generator = torch.Generator().manual_seed(seed)
     half = torch.rand(n_samples // 2, n_segments, generator=generator) < 0.5
     half[0] = True  # its complement is the empty coalition
@@ -183,7 +204,7 @@ def _even_coalitions(n_segments: int, n_samples: int, seed: int) -> torch.Tensor
 def _shapley_coalitions(
     n_segments: int, n_samples: int, seed: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Coalitions neither empty nor whole, and their weights: all there are, or pairs drawn."""
+    """Coalitions except the empty and the whole one, and their weights: all, or random pairs."""
     if n_segments < 2:
         return torch.zeros(0, n_segments, dtype=torch.bool), torch.zeros(0, dtype=torch.float64)
     if n_segments <= 30 and 2**n_segments - 2 <= n_samples:
@@ -230,7 +251,7 @@ def _answer(
 def _ridge(
     kept: torch.Tensor, answers: torch.Tensor, weights: torch.Tensor, strength: float
 ) -> torch.Tensor:
-    """Weighted ridge regression; the intercept carries no penalty."""
+    """Weighted ridge regression without a penalty on the intercept."""
     total = weights.sum()
     kept = kept - (weights @ kept) / total
     answers = answers - (weights @ answers) / total
@@ -242,9 +263,9 @@ def _ridge(
 def _constrained(
     kept: torch.Tensor, gains: torch.Tensor, weights: torch.Tensor, total: torch.Tensor
 ) -> torch.Tensor:
-    """Weighted least squares without intercept whose coefficients add up to `total`.
+    """Weighted least squares without intercept whose coefficients sum to `total`.
 
-    The last coefficient is what the others leave of the total.
+    The last coefficient is the total minus the sum of the others.
     """
     last = kept[:, -1]
     root = weights.sqrt()
@@ -254,5 +275,5 @@ def _constrained(
 
 
 def _spread(values: torch.Tensor, segments: torch.Tensor, sample: torch.Tensor) -> torch.Tensor:
-    """The value of its segment for every bin, in the shape of `sample`."""
+    """Assign every bin the value of its segment; shape of `sample`."""
     return values[segments].to(sample).expand_as(sample)

@@ -1,7 +1,7 @@
-"""Attributors by name, as configurations and the command line spell them.
+"""Attributors by the names used in configurations and on the command line.
 
-`NAME` or, for explainers made of segments, `NAME-SEGMENTER`, as in `lime-onsets`; and
-`permuted-NAME` for the maps of any of them in random order.
+A name is `NAME`; `NAME-SEGMENTER` for explainers of segments, such as `lime-onsets`; or
+`permuted-NAME` for the attributions of any of them in random order.
 """
 
 import functools
@@ -36,7 +36,7 @@ EXPLAINERS: dict[str, Callable] = {
     "kernel_shap": kernel_shap,
     "occlusion": occlusion,
     "random": random,
-    # wrong values are told by the completeness gap of the tables
+    # the tables report wrong values as completeness gap
     "deep_shap": functools.partial(deep_shap, tolerance=math.inf),
     "gradient_shap_library": gradient_shap_library,
     "lime_image": lime_image,
@@ -61,16 +61,23 @@ _PERMUTED = "permuted-"
 def make_explainer(
     name: str, *, baseline: Baseline, seed: int = 0, layer: str | None = None
 ) -> Attributor:
-    """The attributor of a name with its settings filled in.
+    """Look up an attributor and bind its settings.
 
     Args:
-        name: See the module.
-        baseline: Features of silence, for those that need them.
-        seed: Seed, for those that draw random numbers.
-        layer: Layer for Grad-CAM. Default: a localising one.
+        name: Name of an explainer (see the module).
+        baseline: Value of silent features, for attributors that use a baseline.
+        seed: Seed, for attributors that draw random numbers.
+        layer: Name of the layer for Grad-CAM. Default: `cam.localising_layer`.
+
+    Returns:
+        Function of (model, features, target).
 
     Raises:
-        ValueError: If there is no such explainer, or it is not made of segments.
+        ValueError: If the explainer or segmenter does not exist, or the explainer has no segments.
+
+    Example:
+        >>> sorted(make_explainer("lime-bands", baseline=-100.0, seed=1).keywords)
+        ['baseline', 'seed', 'segmenter']
     """
     if name.startswith(_PERMUTED):
         inner = make_explainer(
@@ -82,13 +89,13 @@ def make_explainer(
         raise unknown_name("explainer", name, EXPLAINERS)
     explainer = EXPLAINERS[plain]
     takes = inspect.signature(explainer).parameters
-    settings = {"baseline": baseline, "seed": seed, "layer": layer}
+    settings: dict[str, object] = {"baseline": baseline, "seed": seed, "layer": layer}
     if segmenter:
         if "segmenter" not in takes or segmenter not in SEGMENTERS:
-            raise ValueError(
-                f"There is no explainer '{name}': segments are {', '.join(SEGMENTERS)}, of "
-                f"{', '.join([*_OWN_SEGMENTER, 'random'])}."
-            )
+            divided = [plain] if "segmenter" in takes else [*_OWN_SEGMENTER, "random"]
+            segments = [segmenter] if segmenter in SEGMENTERS else SEGMENTERS
+            known = [f"{each}-{part}" for each in divided for part in segments]
+            raise unknown_name("explainer", name, known)
         settings["segmenter"] = SEGMENTERS[segmenter]
     return functools.partial(
         explainer, **{key: value for key, value in settings.items() if key in takes}
@@ -96,19 +103,34 @@ def make_explainer(
 
 
 def is_complete(name: str) -> bool:
-    """Whether the maps of an explainer promise to add up to f(features) - f(silence)."""
+    """Whether the attributions of an explainer should sum to f(features) - f(baseline).
+
+    Example:
+        >>> is_complete("kernel_shap-bands"), is_complete("lime")
+        (True, False)
+    """
     return name.removeprefix(_PERMUTED).partition("-")[0] in _COMPLETE
 
 
 def floor_of(name: str) -> str:
-    """Random explainer that the maps of `name` are read against: of bins, or of its segments."""
+    """Name of the random explainer an explainer is compared with: per bin, or per segment.
+
+    Example:
+        >>> floor_of("saliency"), floor_of("lime-onsets")
+        ('random', 'random-onsets')
+    """
     plain, _, segmenter = name.removeprefix(_PERMUTED).partition("-")
-    segmenter = segmenter or _OWN_SEGMENTER.get(plain)
-    is_random_order = name.startswith(_PERMUTED)  # a permuted map has no segments left
+    segmenter = segmenter or _OWN_SEGMENTER.get(plain, "")
+    is_random_order = name.startswith(_PERMUTED)  # permuted attributions have no segments
     return f"random-{segmenter}" if segmenter and not is_random_order else "random"
 
 
 def with_floors(names: Sequence[str]) -> list[str]:
-    """Names of explainers and of the random ones they are read against, each once."""
+    """Add the names of the random explainers that explainers are compared with, each once.
+
+    Example:
+        >>> with_floors(["lime", "saliency", "random"])
+        ['lime', 'saliency', 'random', 'random-quickshift']
+    """
     floors = [floor_of(name) for name in names]
     return list(dict.fromkeys([*names, *floors]))

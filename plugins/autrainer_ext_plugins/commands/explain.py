@@ -1,4 +1,4 @@
-"""Command `explain`: why a model predicts what it does for a folder of audio."""
+"""Command `explain`: explanations of a model's predictions for a folder of audio."""
 
 import sys
 from dataclasses import dataclass
@@ -7,8 +7,7 @@ from pathlib import Path
 from autrainer.core.scripts import AbstractScript, CommandLineError
 
 from autrainer_ext.configurations import find_configuration
-
-_EXPLAINERS = ["saliency", "integrated_gradients", "grad_cam", "lime", "kernel_shap"]
+from autrainer_ext.explanation.settings import ExplainSettings
 
 
 @dataclass
@@ -23,8 +22,8 @@ class ExplainArgs:
     listen: list[str]
     noise: list[str]
     alpha: float
-    labels: str | None
-    silence: float | None
+    targets: str | None
+    baseline: float | None
     layer: str | None
     sanity: bool
     no_panels: bool
@@ -44,11 +43,12 @@ class ExplainScript(AbstractScript):
     def __init__(self) -> None:
         super().__init__(
             "explain",
-            "Explain what a model predicts for a folder of audio.",
+            "Explain a model's predictions for a folder of audio.",
             "Writes scores.csv (one row per clip, explainer and mask), summary.csv (means with\n"
-            "bootstrap intervals, beside those of random explanations) and, per clip, panels and\n"
-            "FLAC files of what explanations keep and remove. Started again it continues.\n"
-            "Exit code: 0 all files explained, 1 none, 3 some; see errors.csv.",
+            "bootstrap intervals, next to those of random explanations) and, per clip, panels and\n"
+            "FLAC files of the parts that explanations keep and remove. If OUTPUT holds an\n"
+            "interrupted call with the same settings, it is continued.\n"
+            "Exit code: 0 all files explained, 1 none, 3 some; errors.csv lists the others.",
             "Examples:\n"
             "  autrainer-ext explain model recordings out\n"
             "  autrainer-ext explain model recordings out --explainer grad_cam lime-onsets\n"
@@ -59,23 +59,25 @@ class ExplainScript(AbstractScript):
     def add_arguments(self) -> None:
         """Add the arguments of the command."""
         add = self.parser.add_argument
+        explainers = list(ExplainSettings.explainers)
         add("model", help="Run or model directory.")
         add("input", help="Folder of audio files.")
-        add("output", help="Folder to make, or to continue.")
+        add("output", help="Folder to create, or to continue.")
         add(
             "--explainer",
             nargs="+",
-            default=_EXPLAINERS,
+            default=explainers,
             metavar="E",
-            help="Explainers; NAME-SEGMENTS (lime-onsets) chooses time_slices, bands, grid,\n"
-            "onsets or quickshift, permuted-NAME shuffles the maps of NAME. Random ones are\n"
-            f"added as floor. Defaults to {' '.join(_EXPLAINERS)}.",
+            help="Explainers. NAME-SEGMENTS (lime-onsets) chooses the segments: time_slices,\n"
+            "bands, grid, onsets or quickshift. permuted-NAME shuffles the attributions of NAME.\n"
+            "Random explainers are added for comparison.\n"
+            f"Defaults to {' '.join(explainers)}.",
         )
-        add("--mask", nargs="+", metavar="M", help="Masks that are scored. Defaults to all 14.")
+        add("--mask", nargs="+", metavar="M", help="Masks to score. Defaults to all 14.")
         add(
             "--listen",
             nargs="*",
-            default=["bin"],
+            default=list(ExplainSettings.listen),
             metavar="M",
             help="Masks whose kept and removed parts are written as FLAC. Defaults to bin.",
         )
@@ -84,51 +86,73 @@ class ExplainScript(AbstractScript):
             nargs="+",
             default=[],
             metavar="N",
-            help="Noises the clips are contaminated with, beside the clean ones: audio files, or\n"
+            help="Noises to mix with the clips, in addition to the clean clips: audio files, or\n"
             "white.",
         )
         add(
             "--alpha",
             type=float,
-            default=0.6,
+            default=ExplainSettings.alpha,
             metavar="A",
-            help="Share of the clip in the mixture. Defaults to 0.6, that is 3.5 dB.",
+            help="Share of the clip in the mixture with noise. Defaults to 0.6 (3.5 dB).",
         )
         add(
+            "--targets",
             "--labels",
             metavar="FILE",
-            help="CSV with the columns filename and target, to tell correct predictions.",
+            help="CSV with the columns filename and target (true class).",
         )
         add(
+            "--baseline",
             "--silence",
             type=float,
-            metavar="S",
-            help="Value of silent features. Default: what the front end makes of silence.",
+            metavar="V",
+            help="Value of silent features. Computed from the front end by default.",
         )
-        add("--layer", metavar="L", help="Layer for grad_cam. Default: a localising one.")
+        add("--layer", metavar="L", help="Layer for grad_cam. Default: deepest that localises.")
         add(
             "--sanity",
             action="store_true",
-            help="Compare maps with those of the network with randomised layers (sanity.csv).",
+            help="Compare attributions with those of networks with randomised layers (sanity.csv).",
         )
         add("--no-panels", action="store_true", help="Draw no figures.")
         add(
             "--source-compatible",
             action="store_true",
-            help="Masks and measures of the published mask-and-reconstruct code, with its faults.",
+            help="Use masks and measures of the published mask-and-reconstruct code, with its\n"
+            "errors.",
         )
         add(
             "-p",
             "--preprocess-cfg",
-            default="default",
+            default=ExplainSettings.preprocessing,
             metavar="P",
             help="Preprocessing configuration. Defaults to that of the model.",
         )
-        add("-c", "--checkpoint", default="_best", metavar="C", help="Defaults to _best.")
+        add(
+            "-c",
+            "--checkpoint",
+            default=ExplainSettings.checkpoint,
+            metavar="C",
+            help="Checkpoint. Defaults to _best.",
+        )
         add("-e", "--extension", default="wav", metavar="E", help="Defaults to wav.")
         add("-r", "--recursive", action="store_true", help="Search sub-folders too.")
-        add("-b", "--batch-size", type=int, default=16, metavar="B", help="Defaults to 16.")
-        add("--seed", type=int, default=0, metavar="S", help="Defaults to 0.")
+        add(
+            "-b",
+            "--batch-size",
+            type=int,
+            default=ExplainSettings.batch_size,
+            metavar="B",
+            help="Number of inputs per forward pass. Defaults to 16.",
+        )
+        add(
+            "--seed",
+            type=int,
+            default=ExplainSettings.seed,
+            metavar="S",
+            help="Seed of explainers and white noise. Defaults to 0.",
+        )
         add("-q", "--quiet", action="store_true", help="Print errors only.")
 
     def main(self, args: ExplainArgs) -> None:
@@ -144,13 +168,20 @@ class ExplainScript(AbstractScript):
 
     def _explain(self, args: ExplainArgs) -> None:
         _check_paths(args)
+        settings = _read_settings(args)
+        # imported late: both import torch, and errors in arguments should be reported at once
         from autrainer_ext.serving.audio_files import collect_files
-        from autrainer_ext_plugins.fidelity.clips import Explaining
+        from autrainer_ext_plugins.fidelity.folder import FolderExplanation
 
         files = collect_files(args.input, args.extension, args.recursive)
         if not files:
             raise ValueError(f"No '{args.extension}' files found in '{args.input}'.")
-        done = Explaining(args).run(files)
+        work = FolderExplanation(
+            settings, model=Path(args.model), input=Path(args.input), output=Path(args.output)
+        )
+        if work.no_audio_reason and not args.quiet:
+            print(f"No audio of the parts: {work.no_audio_reason}")
+        done = work.run(files, quiet=args.quiet)
         errors = Path(args.output, "errors.csv")
         counts = f"{done.n_explained} of {len(files)} files explained"
         if not done.n_explained:
@@ -162,22 +193,44 @@ class ExplainScript(AbstractScript):
 
 
 def _check_paths(args: ExplainArgs) -> None:
-    """Everything that can be wrong without importing torch."""
-    for what, path in (("Model directory", args.model), ("Input folder", args.input)):
-        if not Path(path).is_dir():
-            raise ValueError(f"{what} '{path}' does not exist.")
+    """Check that all files and folders exist."""
+    for what, folder in (("Model directory", args.model), ("Input folder", args.input)):
+        if not Path(folder).is_dir():
+            raise ValueError(f"{what} '{folder}' does not exist.")
     state = Path(args.model, args.checkpoint, "model.pt")
     if not state.is_file():
         raise ValueError(f"Checkpoint '{state}' does not exist.")
-    for path in [*(name for name in args.noise if name != "white"), args.labels]:
+    for path in [*(name for name in args.noise if name != "white"), args.targets]:
         if path is not None and not Path(path).is_file():
-            raise ValueError(f"'{path}' does not exist.")
-    if not 0 < args.alpha <= 1:
-        raise ValueError(f"--alpha must be in (0, 1], got {args.alpha}.")
-    if args.batch_size < 1:
-        raise ValueError(f"--batch-size must be positive, got {args.batch_size}.")
-    if args.preprocess_cfg != "default":
-        path = find_configuration("preprocessing", args.preprocess_cfg)
+            raise ValueError(f"File '{path}' does not exist.")
+
+
+def _read_settings(args: ExplainArgs) -> ExplainSettings:
+    """Turn arguments into settings.
+
+    Raises:
+        ValueError: If a name does not exist or a number is out of range.
+    """
+    preprocessing = args.preprocess_cfg
+    if preprocessing != "default":
+        path = find_configuration("preprocessing", preprocessing)
         if path is None:
-            raise ValueError(f"Preprocessing configuration '{args.preprocess_cfg}' does not exist.")
-        args.preprocess_cfg = str(path)
+            raise ValueError(f"Preprocessing configuration '{preprocessing}' does not exist.")
+        preprocessing = str(path)
+    return ExplainSettings(
+        explainers=tuple(args.explainer),
+        masks=None if args.mask is None else tuple(args.mask),
+        listen=tuple(args.listen),
+        noises=tuple(args.noise),
+        alpha=args.alpha,
+        targets=args.targets,
+        baseline=args.baseline,
+        layer=args.layer,
+        sanity=args.sanity,
+        panels=not args.no_panels,
+        source_compatible=args.source_compatible,
+        preprocessing=preprocessing,
+        checkpoint=args.checkpoint,
+        batch_size=args.batch_size,
+        seed=args.seed,
+    )

@@ -1,4 +1,4 @@
-"""Plugin `Fidelity` and the work of `explain`: how faithful explanations are."""
+"""Plugin `Fidelity` and the work of `explain`: fidelity scores of explanations."""
 
 from .plugin import Fidelity
 

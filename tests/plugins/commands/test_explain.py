@@ -15,15 +15,11 @@ from autrainer_ext.models import CPMobile
 from autrainer_ext.serving.model_directory import write_model_directory
 from autrainer_ext_plugins.cli import CLI
 from autrainer_ext_plugins.fidelity import clips
+from autrainer_ext_plugins.fidelity.tables import COLUMNS
 
 RATE = 16000
 FAST = ["--explainer", "saliency", "kernel_shap", "--mask", "bin", "topK_30", "-q"]
 FAST += ["--no-panels"]
-COLUMNS = [
-    *["run", "filename", "target", "prediction", "confidence", "correct", "explainer", "mask"],
-    *["FF", "AI", "AD", "AG", "FidIn", "SPS", "COMP", "insertion_auc", "deletion_auc"],
-    *["completeness_gap", "noise", "explains_nothing"],
-]
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +78,7 @@ def finished(model, tmp_path_factory):
         write("recordings/b.wav")
         write("recordings/a.wav", n_samples=9000, channels=2, seed=1)
         Path("labels.csv").write_text("filename,target\na.wav,a\nb.wav,b\n")
-        options = [*FAST[:-1], "--noise", "white", "--labels", "labels.csv", "--sanity"]
+        options = [*FAST[:-1], "--noise", "white", "--targets", "labels.csv", "--sanity"]
         patch.setattr(
             "sys.argv", ["autrainer-ext", "explain", str(model), "recordings", "out", *options]
         )
@@ -264,29 +260,46 @@ def test_only_bad_files_exit_with_1(explain):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--explainer", "magic"], "no explainer 'magic'. Choose from: saliency"),
-        (["--explainer", "saliency-grid"], "no explainer 'saliency-grid'"),
-        (["--mask", "best"], "no mask 'best'"),
-        (["--listen", "best"], "no mask 'best'"),
+        (["--explainer", "magic"], "Unknown explainer 'magic'. Choose from: saliency"),
+        (["--explainer", "saliency-grid"], "Unknown explainer 'saliency-grid'"),
+        (["--mask", "best"], "Unknown mask 'best'"),
+        (["--listen", "best"], "Unknown mask 'best'"),
         (["--noise", "hall.wav"], "'hall.wav' does not exist"),
         (["--noise", "labels.csv"], "'labels.csv' is not readable as audio"),
-        (["--labels", "labels.csv"], "'labels.csv' has no column 'target'"),
+        (["--targets", "labels.csv"], "'labels.csv' has no column 'target'"),
         (["--noise", "white", "white"], "Two noises are called 'white'"),
         (["--alpha", "1.5"], "alpha must be in"),
         (["--layer", "nowhere"], "no layer 'nowhere'"),
         (["-p", "nothing"], "'nothing' does not exist"),
         (["-c", "_first"], "does not exist"),
         (["-e", "mp3"], "No 'mp3' files"),
-        (["-b", "0"], "batch-size must be positive"),
+        (["-b", "0"], "batch_size must be positive"),
     ],
 )
-def test_wrong_arguments_are_told_before_any_work(explain, options, message):
+def test_wrong_arguments_are_reported_before_any_work(explain, options, message):
     Path("labels.csv").write_text("filename,label\n")
     with pytest.raises(CommandLineError, match=message) as error:
         explain(*options)
     assert error.value.code == 1
     assert "\n" not in error.value.message
     assert not Path("out").exists()
+
+
+def test_earlier_options_are_aliases_and_continue_the_folder(explain, monkeypatch):
+    Path("truth.csv").write_text("filename,target\na.wav,a\nb.wav,b\n")
+    assert explain(*FAST, "--listen", "--labels", "truth.csv", "--silence", -90) == 0
+    monkeypatch.setattr(clips, "explain_clip", None)  # everything is done
+    assert explain(*FAST, "--listen", "--targets", "truth.csv", "--baseline", -90) == 0
+    settings = yaml.safe_load(Path("out/settings.yaml").read_text())
+    assert settings["silence"] == -90
+    assert settings["labels"] == {"a.wav": "a", "b.wav": "b"}
+
+
+def test_masks_to_listen_to_need_not_be_scored(explain):
+    assert explain(*FAST, "--listen", "topK_5") == 0
+    assert set(table("out/scores.csv")["mask"]) == {"bin", "topK_30"}
+    assert set(table("out/audio.csv")["mask"]) == {"topK_5"}
+    assert Path("out/clips/none/a.wav/saliency_topK_5_kept.flac").is_file()
 
 
 def test_output_must_be_a_folder(explain):

@@ -13,7 +13,7 @@ SETTINGS = {
     "masks": ["bin", "topK_30"],
     "max_samples": 4,
     "panels": 0,
-    "silence": -1.5,
+    "baseline": -1.5,
 }
 
 
@@ -27,11 +27,12 @@ def test_configuration_is_the_plugin():
     plugin = load_plugin("Fidelity", {"max_samples": 7})
     assert isinstance(plugin, Fidelity)
     assert plugin.max_samples == 7
-    assert len(plugin.masks) == 14
+    assert len(plugin.settings.scored_masks) == 14
+    assert plugin.renamed == {"silence": "baseline"}
 
 
 def test_test_samples_are_scored_beside_the_floor(runs, tmp_path):
-    Fidelity(**SETTINGS).run(runs, tmp_path)
+    load_plugin("Fidelity", SETTINGS).run(runs, tmp_path)
     scores = pd.read_csv(tmp_path / "scores.csv")
     assert len(scores) == 2 * 4 * 4 * 2  # runs, samples, explainers with floors, masks
     assert set(scores["explainer"]) == {"saliency", "occlusion", "random", "random-grid"}
@@ -55,7 +56,7 @@ def test_what_was_interrupted_is_continued(runs, tmp_path, monkeypatch):
     whole, again = tmp_path / "whole", tmp_path / "again"
     for folder in (whole, again):
         folder.mkdir()
-    Fidelity(**SETTINGS).run(runs, whole)
+    load_plugin("Fidelity", SETTINGS).run(runs, whole)
     explain_clip, calls = fidelity.explain_clip, []
 
     def interrupted(*arguments):
@@ -66,34 +67,36 @@ def test_what_was_interrupted_is_continued(runs, tmp_path, monkeypatch):
 
     monkeypatch.setattr(fidelity, "explain_clip", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        Fidelity(**SETTINGS).run(runs, again)
-    Fidelity(**SETTINGS).run(runs, again)
+        load_plugin("Fidelity", SETTINGS).run(runs, again)
+    load_plugin("Fidelity", SETTINGS).run(runs, again)
     assert len(calls) == 3 + 6
     for name in ("scores.csv", "summary.csv"):
         assert (again / name).read_bytes() == (whole / name).read_bytes()
 
 
 def test_first_samples_are_drawn(runs, tmp_path):
-    Fidelity(**SETTINGS | {"panels": 1, "max_samples": 1}).run(runs[:1], tmp_path)
+    load_plugin("Fidelity", SETTINGS | {"panels": 1, "max_samples": 1}).run(runs[:1], tmp_path)
     names = sorted(path.name for path in tmp_path.glob("*.png"))
     assert len(names) == 2
     assert names[0].startswith(runs[0].name)
 
 
-def test_unknown_silence_is_told(runs, tmp_path):
-    with pytest.raises(ValueError, match=f"'{runs[0].name}' saved no whole front end; set silence"):
-        Fidelity(**SETTINGS | {"silence": None}).run(runs, tmp_path)
+def test_missing_front_end_needs_a_baseline(runs, tmp_path):
+    with pytest.raises(
+        ValueError, match=f"'{runs[0].name}' saved no complete front end; set baseline"
+    ):
+        load_plugin("Fidelity", SETTINGS | {"baseline": None}).run(runs, tmp_path)
 
 
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ({"explainers": ["magic"]}, "no explainer 'magic'"),
-        ({"masks": ["best"]}, "no mask 'best'"),
+        ({"explainers": ["magic"]}, "Unknown explainer 'magic'"),
+        ({"masks": ["best"]}, "Unknown mask 'best'"),
         ({"max_samples": 0}, "max_samples must be positive, got 0"),
         ({"batch_size": 0}, "batch_size must be positive, got 0"),
     ],
 )
 def test_wrong_settings_are_named(setting, message):
     with pytest.raises(ValueError, match=message):
-        Fidelity(**SETTINGS | setting)
+        load_plugin("Fidelity", SETTINGS | setting)

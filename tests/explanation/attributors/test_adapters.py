@@ -83,7 +83,7 @@ def test_values_that_do_not_add_up_are_refused(clips):
     features, target = clips
     model = network(ResponseNorm())
     model(features)
-    with pytest.raises(ValueError, match="add up to .* instead of .* does not know a layer"):
+    with pytest.raises(ValueError, match="add up to .* instead of .* does not support a layer"):
         deep_shap(model, features, target, baseline=SILENCE)
     found = deep_shap(model, features, target, baseline=SILENCE, tolerance=math.inf)
     gap = completeness_gap(model, features, target, found, baseline=SILENCE)

@@ -31,7 +31,7 @@ def test_every_name_is_an_attributor(network, name):
 
 @pytest.mark.parametrize("name", ["magic", "saliency-grid", "lime-cells", "permuted-magic"])
 def test_unknown_names_are_told(name):
-    with pytest.raises(ValueError, match=f"no explainer '{name.removeprefix('permuted-')}'"):
+    with pytest.raises(ValueError, match=f"Unknown explainer '{name.removeprefix('permuted-')}'"):
         make_explainer(name, baseline=0.0)
 
 

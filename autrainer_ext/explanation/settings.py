@@ -1,0 +1,97 @@
+"""Settings of explanations as users give them: names, paths and numbers.
+
+`ExplainSettings` holds plain values from a command line or a YAML file. Once the front end of a
+model is loaded, `evaluation.ExplanationSettings.resolve` turns the part that concerns a single clip
+into functions and a baseline.
+"""
+
+from dataclasses import dataclass
+
+from autrainer_ext.errors import unknown_name
+
+
+@dataclass(frozen=True)
+class ExplainSettings:
+    """All settings that the explanations of a set of clips depend on, except model and clips.
+
+    The names are checked when an instance is created. The defaults are those of `explain`.
+
+    Attributes:
+        explainers: Names of explainers (see `attributors.registry`). Each is scored next to the
+            random explainer it is compared with.
+        masks: Names of the masks that are scored, or None for all masks.
+        listen: Names of the masks whose kept and removed parts are written as audio. They need
+            not be scored.
+        noises: Noises that clips are mixed with: paths of audio files, or "white". Clean clips are
+            always explained.
+        alpha: Share of the clip in the mixture with noise, in (0, 1]; 0.6 is 3.5 dB.
+        targets: Path of a CSV file with the columns `filename` and `target` (true class), or None.
+        baseline: Value of silent features in the unit of the features, or None to compute it from
+            the front end.
+        layer: Layer for Grad-CAM as in `model.named_modules()`, or None for the deepest layer that
+            localises.
+        sanity: Whether maps are compared with those of networks with randomised layers.
+        panels: Whether a figure is drawn per clip and explainer.
+        source_compatible: Whether masks and measures are those of the published
+            mask-and-reconstruct code, including its errors.
+        preprocessing: Path of a preprocessing configuration, or "default" for that of the model.
+        checkpoint: Folder of the checkpoint inside the model directory.
+        batch_size: Number of inputs per forward pass.
+        seed: Seed of explainers, white noise and randomised layers.
+
+    Raises:
+        ValueError: If an explainer or mask does not exist, or a number is out of range.
+
+    Example:
+        >>> ExplainSettings(explainers=("lime", "saliency"), masks=("bin",)).scored_masks
+        ('bin',)
+    """
+
+    explainers: tuple[str, ...] = (
+        "saliency",
+        "integrated_gradients",
+        "grad_cam",
+        "lime",
+        "kernel_shap",
+    )
+    masks: tuple[str, ...] | None = None
+    listen: tuple[str, ...] = ("bin",)
+    noises: tuple[str, ...] = ()
+    alpha: float = 0.6
+    targets: str | None = None
+    baseline: float | None = None
+    layer: str | None = None
+    sanity: bool = False
+    panels: bool = True
+    source_compatible: bool = False
+    preprocessing: str = "default"
+    checkpoint: str = "_best"
+    batch_size: int = 16
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.alpha <= 1:
+            raise ValueError(f"alpha must be in (0, 1], got {self.alpha}.")
+        if self.batch_size < 1:
+            raise ValueError(f"batch_size must be positive, got {self.batch_size}.")
+        # imported late: the command reads the defaults of this class without loading torch
+        from .attributors.registry import make_explainer
+        from .masks import MASKS
+
+        for explainer in self.explainers:
+            make_explainer(explainer, baseline=0.0)
+        for mask in [*(self.masks or ()), *self.listen]:
+            if mask not in MASKS:
+                raise unknown_name("mask", mask, MASKS)
+
+    @property
+    def scored_masks(self) -> tuple[str, ...]:
+        """Names of the masks that are scored, each once."""
+        from .masks import MASKS
+
+        return tuple(dict.fromkeys(self.masks or MASKS))
+
+    @property
+    def panel_mask(self) -> str:
+        """Name of the mask whose kept part is drawn in the panels."""
+        return (self.listen or self.scored_masks)[0]

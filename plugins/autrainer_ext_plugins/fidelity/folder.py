@@ -1,0 +1,177 @@
+"""Explanations of a folder of recordings, the work of the command `explain`.
+
+file -> recording (-> with noise) -> features -> attributions, scores, panels, audio
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import torch
+from tqdm import tqdm
+
+import autrainer_ext
+from autrainer_ext.atomic import atomic_folder
+from autrainer_ext.corruptions.noise import draw_white_noise
+from autrainer_ext.explanation.attributors.contract import layers
+from autrainer_ext.explanation.evaluation import ExplanationSettings, prepare_model
+from autrainer_ext.explanation.reconstruction import Reconstructor
+from autrainer_ext.explanation.settings import ExplainSettings
+from autrainer_ext.runs import read_class_names
+from autrainer_ext.serving.audio_files import UnusableFileError
+from autrainer_ext.serving.silence import silent_value
+
+from .clips import Clip, ClipExplainer
+from .output import OutputFolder
+from .recordings import ClipReader, mix, read_noises
+
+
+@dataclass(frozen=True)
+class Done:
+    """Result of a call.
+
+    Attributes:
+        n_explained: Number of files explained, now or earlier.
+        n_failed: Number of files that could not be explained.
+    """
+
+    n_explained: int
+    n_failed: int
+
+
+class FolderExplanation:
+    """Explains the recordings of a folder with one model.
+
+    Args:
+        settings: Settings as the user gave them.
+        model: Run or model directory.
+        input: Folder of recordings.
+        output: Folder to create or to continue.
+
+    Attributes:
+        no_audio_reason: Why no audio of kept and removed parts can be computed, or None.
+
+    Raises:
+        ValueError: If the model cannot be loaded, or a noise, target file or layer is wrong.
+    """
+
+    def __init__(
+        self, settings: ExplainSettings, *, model: Path, input: Path, output: Path
+    ) -> None:
+        self.settings = settings
+        self.input = input
+        self.output = OutputFolder(output)
+        class_names = read_class_names(model)
+        self.targets = None if settings.targets is None else _read_targets(settings.targets)
+        self.weights = model / settings.checkpoint / "model.pt"
+        self.reader = ClipReader(
+            model_path=str(model),
+            checkpoint=settings.checkpoint,
+            preprocess_cfg=settings.preprocessing,
+        )
+        network = prepare_model(self.reader.model)
+        if settings.layer and settings.layer not in dict(layers(network)):
+            raise ValueError(f"The model has no layer '{settings.layer}'.")
+        self.noises = read_noises(settings.noises, self.reader.rate, settings.seed)
+        baseline = settings.baseline
+        if baseline is None:
+            baseline = silent_value(self.reader.transforms, self.reader.rate)
+        self.no_audio_reason: str | None = None
+        reconstructor = None
+        try:
+            reconstructor = _tested_reconstructor(self.reader)
+        except ValueError as error:
+            self.no_audio_reason = str(error)
+        self.explainer = ClipExplainer(
+            model=network,
+            run=model.resolve().name,
+            class_names=class_names,
+            targets=self.targets or {},
+            settings=settings,
+            clip_settings=ExplanationSettings.resolve(settings, baseline),
+            rate=self.reader.rate,
+            reconstructor=reconstructor,
+        )
+
+    def run(self, files: Sequence[str], *, quiet: bool = False) -> Done:
+        """Explain files and write the tables.
+
+        Args:
+            files: Paths relative to the input folder.
+            quiet: Whether to show no progress bar.
+
+        Returns:
+            Number of explained and failed files.
+
+        Raises:
+            ValueError: If the output folder holds something else or results of other settings.
+        """
+        self.output.open(self._saved_settings())
+        reasons = {}
+        for file in tqdm(files, desc="Explaining", unit="file", disable=quiet):
+            try:
+                self._explain_file(file)
+            except UnusableFileError as error:
+                reasons[file] = str(error)
+        explained = [file for file in files if file not in reasons]
+        self.output.write_tables(self.noises, explained)
+        self.output.write_errors(reasons)
+        return Done(len(explained), len(reasons))
+
+    def _explain_file(self, file: str) -> None:
+        folders = {noise: self.output.clip_folder(noise, file) for noise in self.noises}
+        waiting = {noise: folder for noise, folder in folders.items() if not folder.is_dir()}
+        if not waiting:
+            return
+        recording = self.reader.recording(self.input / file)
+        for noise, target in waiting.items():
+            samples = mix(recording, self.noises[noise], self.settings.alpha)
+            clip = Clip(file, noise, samples, self.reader.features(samples))
+            with atomic_folder(target) as folder:
+                self.explainer.explain(clip, folder)
+
+    def _saved_settings(self) -> dict:
+        """Everything the results depend on, except the recordings."""
+        settings, clip_settings = self.settings, self.explainer.clip_settings
+        return {
+            "model": _digest(self.weights.read_bytes()),
+            "explainers": list(clip_settings.explainers),
+            "masks": list(clip_settings.masks),
+            "listen": list(settings.listen),
+            "noises": {
+                name: None if noise is None else _digest(noise.numpy().tobytes())
+                for name, noise in self.noises.items()
+            },
+            "alpha": settings.alpha,
+            # keys of earlier versions for `targets` and `baseline`: their folders can be continued
+            "labels": None if self.targets is None else dict(sorted(self.targets.items())),
+            "silence": clip_settings.baseline,
+            "layer": settings.layer,
+            "sanity": settings.sanity,
+            "source_compatible": settings.source_compatible,
+            "preprocessing": settings.preprocessing,
+            "seed": settings.seed,
+            "version": autrainer_ext.__version__,
+        }
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _read_targets(path: str) -> dict[str, str]:
+    table = pd.read_csv(path, dtype=str)
+    for column in ("filename", "target"):
+        if column not in table:
+            raise ValueError(f"'{path}' has no column '{column}'.")
+    return dict(zip(table["filename"], table["target"], strict=True))
+
+
+def _tested_reconstructor(reader: ClipReader) -> Reconstructor:
+    """Reconstructor after a trial: whether cuts can be inverted shows only on audio."""
+    reconstructor = Reconstructor(reader.transforms)
+    samples = draw_white_noise(2 * reader.rate)
+    reconstructor.split(samples, torch.ones_like(reader.features(samples)[0, :1]))
+    return reconstructor

@@ -1,0 +1,103 @@
+"""Output folder of `explain`: a folder per clip, from which the tables of all clips are made.
+
+A clip whose folder exists is finished, so a call that was interrupted can be continued.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+import yaml
+
+from autrainer_ext.atomic import atomic_file
+from autrainer_ext.explanation.summary import summarise, summarise_sanity
+from autrainer_ext_plugins.writing import write_table
+
+from .tables import read_table
+
+
+class OutputFolder:
+    """Output folder of one call of `explain`, or of several with equal settings.
+
+    Args:
+        path: Folder to create or to continue.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def open(self, settings: dict) -> None:
+        """Create the folder, or check that it was created with the same settings.
+
+        Args:
+            settings: Everything the results depend on except the recordings, as values that YAML
+                can hold; saved as `settings.yaml`.
+
+        Raises:
+            ValueError: If the path is a file, or the folder holds something else or results of
+                other settings.
+        """
+        path = self.path / "settings.yaml"
+        if self.path.exists() and not self.path.is_dir():
+            raise ValueError(f"Output '{self.path}' is not a folder.")
+        if not self.path.is_dir() or not any(self.path.iterdir()):
+            with atomic_file(path) as part:
+                part.write_text(yaml.safe_dump(settings, sort_keys=False))
+            return
+        if not path.is_file():
+            raise ValueError(f"Output folder '{self.path}' holds something else.")
+        earlier = yaml.safe_load(path.read_text()) or {}
+        other = [key for key in settings if earlier.get(key) != settings[key]]
+        if other:
+            raise ValueError(
+                f"Output folder '{self.path}' was begun with another '{other[0]}': choose another "
+                "folder."
+            )
+
+    def clip_folder(self, noise: str, filename: str) -> Path:
+        """Path of the folder of a clip, which exists if the clip is finished."""
+        return self.path / "clips" / noise / filename
+
+    def write_tables(self, noises: Iterable[str], filenames: Sequence[str]) -> None:
+        """Write the tables of all clips from those in the folders of the clips.
+
+        Args:
+            noises: Names of the noises in the order of the tables.
+            filenames: Finished recordings; without any, nothing is written.
+        """
+        if not filenames:
+            return
+        noises = list(noises)
+        scores = pd.concat(self._tables("scores", noises, filenames), ignore_index=True)
+        write_table(scores, self.path / "scores.csv")
+        write_table(summarise(scores), self.path / "summary.csv")
+        audio = list(self._tables("audio", noises, filenames))
+        if audio:
+            write_table(pd.concat(audio, ignore_index=True), self.path / "audio.csv")
+        sanity = list(self._tables("sanity", noises, filenames))
+        if sanity:
+            correlations = pd.concat(sanity, ignore_index=True)
+            write_table(summarise_sanity(correlations), self.path / "sanity.csv")
+
+    def _tables(
+        self, name: str, noises: Sequence[str], filenames: Sequence[str]
+    ) -> Iterator[pd.DataFrame]:
+        for noise in noises:
+            for filename in filenames:
+                path = self.clip_folder(noise, filename) / f"{name}.csv"
+                if path.is_file():
+                    yield read_table(path)
+
+    def write_errors(self, reasons: Mapping[str, str]) -> None:
+        """Write `errors.csv`, or remove an earlier one if there are no errors.
+
+        Args:
+            reasons: Why a recording could not be explained, by filename.
+        """
+        path = self.path / "errors.csv"
+        if not reasons:
+            path.unlink(missing_ok=True)
+            return
+        table = pd.DataFrame(reasons.items(), columns=["filename", "reason"])
+        with atomic_file(path) as part:
+            table.to_csv(part, index=False, errors="backslashreplace")

@@ -1,0 +1,115 @@
+"""Recordings to explain: samples, noise mixed in, and features."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import audiofile
+import numpy as np
+import torch
+import torchaudio
+
+from autrainer_ext.corruptions.noise import contaminate, draw_white_noise
+from autrainer_ext.serving.audio_files import UnusableFileError, check_file
+from autrainer_ext.serving.inference import BatchedInference
+
+from .tables import CLEAN
+
+_WHITE_SECONDS = 10
+
+
+class ClipReader(BatchedInference):
+    """Samples and features of one recording at a time."""
+
+    @property
+    def rate(self) -> int:
+        """Sample rate of the recordings in Hz.
+
+        Raises:
+            ValueError: If the model does not state one.
+        """
+        if self.sample_rate is None:
+            raise ValueError("The model does not state the sample rate of its recordings.")
+        return self.sample_rate
+
+    def recording(self, path: Path) -> torch.Tensor:
+        """Read the samples of a file, shape (channels, samples).
+
+        Raises:
+            UnusableFileError: If the file cannot be read, or all samples are equal.
+        """
+        check_file(str(path))
+        samples = self._load(str(path))
+        if bool((samples == samples[..., :1]).all()):
+            raise UnusableFileError("silent: all samples are equal")
+        return samples
+
+    def features(self, samples: torch.Tensor) -> torch.Tensor:
+        """Compute the features of a recording, shape (1, channels, frames, mel_bins).
+
+        Raises:
+            UnusableFileError: If the features cannot be computed or are not a finite spectrogram.
+        """
+        features = self._features(samples)
+        if features.ndim != 4 or not torch.isfinite(features).all():
+            what = f"of the shape {tuple(features.shape)}" if features.ndim != 4 else "not finite"
+            raise UnusableFileError(f"its features are {what}")
+        return features
+
+
+def read_noises(names: Sequence[str], rate: int, seed: int) -> dict[str, torch.Tensor | None]:
+    """Read the noises that clips are mixed with.
+
+    Args:
+        names: Paths of audio files, or "white" for 10 s of white noise.
+        rate: Sample rate of the recordings in Hz, to which files are resampled.
+        seed: Seed of white noise.
+
+    Returns:
+        Noises by the stem of their file, shape (1, samples), after `CLEAN`, which is None.
+
+    Raises:
+        ValueError: If two noises have the same name, or a file is silent or not audio.
+    """
+    noises: dict[str, torch.Tensor | None] = {CLEAN: None}
+    for path in names:
+        name = Path(path).stem
+        if name in noises:
+            raise ValueError(f"Two noises are called '{name}'.")
+        noises[name] = _read_noise(path, rate, seed)
+    return noises
+
+
+def _read_noise(path: str, rate: int, seed: int) -> torch.Tensor:
+    if path == "white":
+        return draw_white_noise(_WHITE_SECONDS * rate, seed=seed)
+    try:
+        samples, own_rate = audiofile.read(path, always_2d=True)
+    except (RuntimeError, OSError) as error:
+        raise ValueError(f"Noise '{path}' is not readable as audio.") from error
+    mono = torch.from_numpy(np.ascontiguousarray(samples)).mean(dim=0, keepdim=True)
+    mono = torchaudio.functional.resample(mono, own_rate, rate)
+    if not bool(mono.any()):
+        raise ValueError(f"Noise '{path}' is silent.")
+    return mono
+
+
+def mix(samples: torch.Tensor, noise: torch.Tensor | None, alpha: float) -> torch.Tensor:
+    """Mix a recording with noise; without noise the recording is returned.
+
+    Args:
+        samples: Samples of the recording, shape (channels, samples).
+        noise: Noise, shape (1, samples), or None.
+        alpha: Share of the recording in the mixture, in (0, 1].
+
+    Returns:
+        Mixture of the shape of `samples`.
+
+    Raises:
+        UnusableFileError: If the recording cannot be mixed.
+    """
+    if noise is None:
+        return samples
+    try:
+        return contaminate(samples, noise, alpha=alpha)
+    except ValueError as error:
+        raise UnusableFileError(f"cannot be mixed: {error}") from error
