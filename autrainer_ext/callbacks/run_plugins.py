@@ -5,8 +5,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import autrainer
+import yaml
 
 from autrainer_ext.compat import CallbackMixin
+from autrainer_ext.configurations import find_configuration
+from autrainer_ext.plugin import AbstractPlugin, load_plugin
 from autrainer_ext.runs import read_run
 
 if TYPE_CHECKING:
@@ -24,12 +27,11 @@ class RunPlugins(CallbackMixin):
 
     Args:
         plugins: Plugins, each the dotted path of its class or a mapping from it to settings.
+            Settings that are not given are those of `conf/plugin/CLASS.yaml`, if there is one.
     """
 
     def __init__(self, plugins: list[str | dict]) -> None:
-        self.plugins = [
-            autrainer.instantiate_shorthand(plugin, instance_of=object) for plugin in plugins
-        ]
+        self.plugins = [_load(plugin) for plugin in plugins]
 
     def cb_on_train_end(self, trainer: "ModularTaskTrainer") -> None:
         """Run the plugins."""
@@ -41,3 +43,13 @@ class RunPlugins(CallbackMixin):
                 plugin.run([run], folder)
             except Exception as error:
                 _LOG.warning("%s of '%s': %s", type(plugin).__name__, run.name, error)
+
+
+def _load(plugin: str | dict) -> AbstractPlugin:
+    """Load a plugin with the defaults of its configuration, if it has one."""
+    path, settings = (plugin, {}) if isinstance(plugin, str) else next(iter(plugin.items()))
+    name = path.rpartition(".")[2]
+    file = find_configuration("plugin", name)
+    if file is not None and yaml.safe_load(file.read_text()).get("_target_") == path:
+        return load_plugin(name, settings)
+    return autrainer.instantiate_shorthand(plugin, instance_of=object)

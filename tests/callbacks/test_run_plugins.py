@@ -25,3 +25,10 @@ def test_a_plugin_that_fails_is_a_warning(tiny):
 def test_a_plugin_that_does_not_exist_fails_before_training():
     with pytest.raises(Exception, match="nowhere"):
         RunPlugins(["nowhere.Plugin"])
+
+
+def test_settings_that_are_not_given_are_those_of_the_configuration():
+    path = "autrainer_ext_plugins.entropy_triangle.EntropyTriangle"
+    default, other = RunPlugins([path, {path: {"every": 5}}]).plugins
+    assert (default.every, other.every) == (1, 5)
+    assert default.settings == other.settings
