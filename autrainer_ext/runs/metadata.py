@@ -37,6 +37,6 @@ def read_metadata(run: Run, split: str) -> "pd.DataFrame":
     except Exception as error:  # a data set of the user may raise anything
         reason = getattr(error, "__cause__", None) or error
         raise ValueError(
-            f"Run '{run.name}' has no saved table of its {split} split (train with the callback "
+            f"Run '{run.name}' saved no table of its {split} split (train with the callback "
             f"autrainer_ext.callbacks.CleanOutputs), and its data set cannot be built: {reason}"
         ) from error
