@@ -16,7 +16,8 @@ def test_shared_options_have_one_form():
         "checkpoint": "_best", "extension": "wav", "recursive": False, "seed": 0,
         "overwrite": False, "quiet": False, "batch_size": 16,
     }  # fmt: skip
-    args = parser.parse_args(["-c", "epoch_1", "-e", "flac", "-r", "--seed", "3", "--overwrite", "-q", "-b", "2"])
+    options = ["-c", "epoch_1", "-e", "flac", "-r", "--seed", "3", "--overwrite", "-q", "-b", "2"]
+    args = parser.parse_args(options)
     assert list(vars(args).values()) == ["epoch_1", "flac", True, 3, True, True, 2]
 
 
