@@ -109,18 +109,19 @@ def difference_table(
 
 
 def _compare_conditions(runs: Mapping[str, Run], values: Mapping[str, pd.Series]) -> list[tuple]:
+    """Rows of the table for all pairs of conditions with a common seed."""
     conditions: defaultdict[str, dict[str, pd.Series]] = defaultdict(dict)
     for name, of_run in values.items():
         conditions[runs[name].family][runs[name].seed] = of_run.sort_index(kind="stable")
     rows = []
     for first, second in combinations(conditions, 2):
-        ours, theirs = conditions[first], conditions[second]
+        one, other = conditions[first], conditions[second]
         seeds = [
-            seed for seed in ours if seed in theirs and ours[seed].index.equals(theirs[seed].index)
+            seed for seed in one if seed in other and one[seed].index.equals(other[seed].index)
         ]
-        if not seeds or any(not ours[seed].index.equals(ours[seeds[0]].index) for seed in seeds):
+        if not seeds or any(not one[seed].index.equals(one[seeds[0]].index) for seed in seeds):
             continue
-        differences = np.stack([ours[seed].to_numpy() - theirs[seed].to_numpy() for seed in seeds])
+        differences = np.stack([one[seed].to_numpy() - other[seed].to_numpy() for seed in seeds])
         interval = crossed_mean_interval(differences)
         rows.append((first, second, len(seeds), differences.mean(), *interval))
     return rows

@@ -64,14 +64,8 @@ def write_gallery(
         stems,
         folder / "samples",
     )
-    table = pd.DataFrame(rows)
+    table = _describe(rows, measured[0], difficulty, ranks)
     index = table["index"].to_numpy()
-    table["filename"] = measured[0].samples[_index_column(measured[0].run)].to_numpy()[index]
-    table["target"] = [measured[0].class_names[measured[0].targets[i]] for i in index]
-    for name in ("cumulative_accuracy", "margin"):
-        table[name] = getattr(difficulty, name)[index]
-    for name in ("rank", "tie_size"):
-        table[name] = getattr(ranks, name)[index]
     audio = {i: sorted((folder / "samples").glob(f"{stem}.audio.*")) for i, stem in stems.items()}
     table["audio"] = [f"samples/{audio[i][0].name}" if audio[i] else "" for i in index]
     table["picture"] = [f"samples/{stems[i]}.png" for i in index]
@@ -112,6 +106,24 @@ def _choose(
             f"Ties larger than {examples} samples, drawn with seed {seed}: {'; '.join(cut)}",
             file=sys.stderr,
         )
+
+
+def _describe(
+    rows: list[dict[str, object]],
+    measured: MeasuredRun,
+    difficulty: SampleDifficulty,
+    ranks: Ranks,
+) -> pd.DataFrame:
+    """Table of the selected samples with their names, classes and difficulty."""
+    table = pd.DataFrame(rows)
+    index = table["index"].to_numpy()
+    table["filename"] = measured.samples[_index_column(measured.run)].to_numpy()[index]
+    table["target"] = [measured.class_names[measured.targets[i]] for i in index]
+    for name in ("cumulative_accuracy", "margin"):
+        table[name] = getattr(difficulty, name)[index]
+    for name in ("rank", "tie_size"):
+        table[name] = getattr(ranks, name)[index]
+    return table
 
 
 def _most_typical(measured: Sequence[MeasuredRun], easiness: np.ndarray) -> MeasuredRun:

@@ -106,8 +106,8 @@ class Difficulty(AbstractPlugin):
         scored = [self._score(chosen, split) for split in self.splits if _is_saved(chosen, split)]
         if not scored:
             raise ValueError(
-                f"Runs such as '{chosen[0].name}' have no clean outputs at every evaluation: train "
-                "with the callback autrainer_ext.callbacks.CleanOutputs."
+                f"Runs such as '{chosen[0].name}' did not save clean outputs at every evaluation: "
+                "train with the callback autrainer_ext.callbacks.CleanOutputs."
             )
         first = scored[0]
         write_table(pd.concat([score_table(s) for s in scored]), folder / "scores.csv")

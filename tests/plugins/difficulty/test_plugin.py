@@ -95,6 +95,6 @@ def test_runs_without_clean_outputs_are_named(tiny, tmp_path, monkeypatch):
     monkeypatch.chdir(tiny)
     runs = find_runs("results", "plain")
     with pytest.raises(
-        ValueError, match=rf"Runs such as '{runs[0].name}' have no clean .*\.CleanOutputs"
+        ValueError, match=rf"Runs such as '{runs[0].name}' did not save clean .*\.CleanOutputs"
     ):
         load_plugin("Difficulty", {"splits": ["train"]}).run(runs, tmp_path)
