@@ -88,7 +88,7 @@ def best_iteration(run: Run) -> int:
     try:
         return int(yaml.safe_load(path.read_text())["best_iteration"])
     except (OSError, KeyError, TypeError, ValueError, yaml.YAMLError) as error:
-        raise ValueError(f"File '{path}' is missing or names no best iteration.") from error
+        raise ValueError(f"File '{path}' names no best iteration.") from error
 
 
 def find_runs(results_dir: Path | str, experiment_id: str) -> list[Run]:

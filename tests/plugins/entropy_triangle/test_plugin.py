@@ -270,7 +270,7 @@ def test_missing_and_broken_outputs_are_named(tmp_path):
         run_plugin(run, tmp_path / "out", splits=["traineval"])
     (run.path / "_best/best_results.yaml").write_text("a: [")
     with pytest.raises(
-        ValueError, match="best_results.yaml' is missing or names no best iteration"
+        ValueError, match="best_results.yaml' names no best iteration"
     ):
         run_plugin(run, tmp_path / "out")
     (run.path / "epoch_1/dev_outputs.npy").write_bytes(b"")
