@@ -269,9 +269,7 @@ def test_missing_and_broken_outputs_are_named(tmp_path):
     with pytest.raises(ValueError, match=f"Run '{run.name}' has no outputs of train"):
         run_plugin(run, tmp_path / "out", splits=["traineval"])
     (run.path / "_best/best_results.yaml").write_text("a: [")
-    with pytest.raises(
-        ValueError, match="best_results.yaml' names no best iteration"
-    ):
+    with pytest.raises(ValueError, match="best_results.yaml' names no best iteration"):
         run_plugin(run, tmp_path / "out")
     (run.path / "epoch_1/dev_outputs.npy").write_bytes(b"")
     with pytest.raises(ValueError, match="dev_outputs.npy' is not a whole array file"):
