@@ -1,6 +1,7 @@
-"""Reading run directories and writing model directories.
+"""Saved runs: directories, outputs, tables and names.
 
-Only `load` and `model_directory` import the host; they are imported by their own names.
+Import the module `load` by its own name: it imports the training code of the host, which the other
+modules do without.
 """
 
 from .metadata import read_metadata

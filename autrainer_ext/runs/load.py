@@ -1,4 +1,7 @@
-"""Runs and models as live objects; importing this module imports the host's training code."""
+"""Load the data set and the network of a saved run.
+
+Importing this module imports the training code of the host.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,12 +21,12 @@ from .run import Run
 
 @dataclass(frozen=True)
 class LoadedRun:
-    """Data and model of a run, as they were at training.
+    """Data set and network of a run.
 
     Attributes:
         config: Configuration of the run.
-        data: Its data set, with all three splits and their transforms.
-        model: Its network in evaluation mode, on the CPU.
+        data: Data set with its three splits and their transforms.
+        model: Network in evaluation mode, on the CPU.
     """
 
     config: DictConfig
@@ -32,30 +35,30 @@ class LoadedRun:
 
 
 def load_run(run: Run, checkpoint: str = "_best") -> LoadedRun:
-    """Rebuild the data set and the network of a run.
+    """Load the data set and the network of a run.
 
-    The global random state is seeded as at the start of training. Paths of the data set are
-    relative to the folder the run was trained from.
+    Sets the global random seeds as at the start of training. Relative paths of the data set start
+    at the working directory, which must be the one the run was trained from.
 
     Args:
         run: The run.
-        checkpoint: Folder of the weights within the run: "_best", "_initial" or an iteration.
+        checkpoint: Folder with the weights in the run: "_best", "_initial" or "epoch_3".
 
     Returns:
-        Data and model.
+        Data set and network.
 
     Raises:
-        ValueError: If the checkpoint does not exist or the data set cannot be found.
+        ValueError: If the checkpoint does not exist or the data cannot be found.
     """
     data = load_data(run)
     return LoadedRun(OmegaConf.create(run.config), data, load_model(run.path, checkpoint))
 
 
 def load_data(run: Run) -> AbstractDataset:
-    """Rebuild the data set of a run.
+    """Build the data set of a run from its configuration.
 
-    The global random state is seeded as at the start of training. Paths of the data set are
-    relative to the folder the run was trained from.
+    Sets the global random seeds as at the start of training. Relative paths of the data set start
+    at the working directory, which must be the one the run was trained from.
 
     Args:
         run: The run.
@@ -64,7 +67,7 @@ def load_data(run: Run) -> AbstractDataset:
         Data set with its three splits and their transforms.
 
     Raises:
-        ValueError: If the data set cannot be found.
+        ValueError: If the data cannot be found.
     """
     config = OmegaConf.create(run.config)
     seeds = [int(seed) for seed in str(config.seed).split("-")]
@@ -94,11 +97,11 @@ def load_model(directory: Path | str, checkpoint: str = "_best") -> AbstractMode
     """Load the network of a run or model directory.
 
     Args:
-        directory: Folder with `model.yaml` and the checkpoint.
-        checkpoint: Folder of the weights within it.
+        directory: Run or model directory.
+        checkpoint: Folder with the weights in that directory.
 
     Returns:
-        The network in evaluation mode, on the CPU.
+        Network in evaluation mode, on the CPU.
 
     Raises:
         ValueError: If a file is missing or the weights do not fit the network.
@@ -107,10 +110,12 @@ def load_model(directory: Path | str, checkpoint: str = "_best") -> AbstractMode
     weights = Path(directory) / checkpoint / "model.pt"
     for path in (description, weights):
         if not path.is_file():
-            raise ValueError(f"'{path}' does not exist.")
+            raise ValueError(f"File '{path}' of the model does not exist.")
     model = audobject.from_yaml(str(description))
     try:
         model.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
     except RuntimeError as error:
-        raise ValueError(f"'{weights}' does not fit the network of '{description}'.") from error
+        raise ValueError(
+            f"Weights '{weights}' do not fit the network in '{description}'."
+        ) from error
     return model.eval()

@@ -1,4 +1,4 @@
-"""Tables of the splits of a run: which file every saved output belongs to, and its columns."""
+"""Tables of the data splits of a run: file name and labels of each sample."""
 
 from typing import TYPE_CHECKING
 
@@ -9,21 +9,21 @@ if TYPE_CHECKING:
 
 
 def read_metadata(run: Run, split: str) -> "pd.DataFrame":
-    """Read the table of a split as it was at training.
+    """Read the table of a split as it was during training.
 
-    The callback `CleanOutputs` saves the tables in the run. Without it the data set is built
-    again, which takes the host's training code, and the data where they were: paths are relative
-    to the folder the run was trained from.
+    The callback `CleanOutputs` saves the tables in the run. Without them the data set is built
+    again, which imports the training code of the host and needs the data. Relative paths of the
+    data set start at the working directory, which must be the one the run was trained from.
 
     Args:
         run: The run.
         split: "train", "dev" or "test".
 
     Returns:
-        One row per sample, in the order of the split; labels as text.
+        One row per sample in the order of the split; target classes are text.
 
     Raises:
-        ValueError: If the run saved no tables and its data set cannot be built.
+        ValueError: If the run has no saved tables and its data set cannot be built.
     """
     import pandas as pd
 
@@ -34,9 +34,9 @@ def read_metadata(run: Run, split: str) -> "pd.DataFrame":
 
     try:
         return getattr(load_data(run), f"df_{split}")
-    except Exception as error:  # whatever a data set of the user raises
+    except Exception as error:  # a data set of the user may raise anything
         reason = getattr(error, "__cause__", None) or error
         raise ValueError(
-            f"'{run.name}' saved no table of its {split} split (train with the callback "
+            f"Run '{run.name}' saved no table of its {split} split (train with the callback "
             f"autrainer_ext.callbacks.CleanOutputs), and its data set cannot be built: {reason}"
         ) from error

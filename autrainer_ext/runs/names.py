@@ -1,18 +1,24 @@
-"""Short names of runs."""
+"""Short labels of runs for tables and figures."""
 
 from collections.abc import Sequence
 
 
 def run_labels(names: Sequence[str]) -> list[str]:
-    """What tells runs apart: the parts of their names that are not the same for all.
+    """Label each run with the parts of its name in which the runs differ.
+
+    A name consists of parts separated by underscores, a part of pieces separated by hyphens.
+    Leading pieces that all runs share are removed from a part.
 
     Args:
-        names: Names of runs, parts separated by underscores. What all values of a part begin
-            with, up to a hyphen, is left out too.
+        names: Names of the runs.
 
     Returns:
-        One label each, its parts separated by commas; the whole name where the names have
-        different numbers of parts, or nothing in which they differ.
+        One label per run, parts separated by commas. The labels are the full names if the names
+        have different numbers of parts or do not differ.
+
+    Example:
+        >>> run_labels(["Toy-all_Net_1", "Toy-none_Net_1"])
+        ['all', 'none']
     """
     parts = [name.split("_") for name in names]
     if len({len(p) for p in parts}) != 1 or len(set(names)) == 1:
@@ -22,7 +28,7 @@ def run_labels(names: Sequence[str]) -> list[str]:
 
 
 def _tails(values: Sequence[str]) -> list[str]:
-    """Values without the pieces between hyphens that all of them begin with."""
+    """Remove the leading hyphen-separated pieces that all values share."""
     pieces = [value.split("-") for value in values]
     shared = 0
     while len({tuple(p[: shared + 1]) for p in pieces}) == 1 < min(map(len, pieces)) - shared:

@@ -1,1 +1,1 @@
-"""A trained model at work: audio files, front ends, forward passes, model directories."""
+"""Applying a trained model to audio files: model directories, front ends and predictions."""

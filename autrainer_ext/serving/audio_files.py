@@ -1,26 +1,34 @@
-"""Folders of audio: which files there are, and which cannot be read."""
+"""Find the audio files of a folder, check them, and list those that cannot be used."""
 
 import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from autrainer_ext.atomic import atomic_file
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class UnusableFileError(Exception):
-    """A file that cannot be predicted; the message says why."""
+    """An audio file that cannot be used; the message is the reason, without the file name."""
 
 
 def collect_files(directory: str, extension: str, recursive: bool = False) -> list[str]:
-    """Find what carries the name of an audio file, usable or not.
+    """Find all files with the extension of an audio file, usable or not.
 
     Args:
         directory: Folder to search. Links to folders are followed, each folder once.
-        extension: Ending with or without its dot; upper and lower case are the same.
+        extension: File extension, with or without the dot; case is ignored.
         recursive: Whether to search sub-folders too.
 
     Returns:
-        Paths relative to `directory`, sorted. Hidden files and folders are left out.
+        Paths relative to `directory`, sorted, without hidden files and folders.
     """
     ending = "." + extension.lstrip(".").lower()
     found: list[str] = []
-    visited = set()
+    visited: set[str] = set()
     for folder, folders, files in os.walk(directory, followlinks=True):
         visited.add(os.path.realpath(folder))
         names = [name for name in folders + files if not name.startswith(".")]
@@ -40,13 +48,13 @@ def collect_files(directory: str, extension: str, recursive: bool = False) -> li
 
 
 def check_file(path: str) -> None:
-    """See to it that there is something to read.
+    """Check that a path is a readable file that is not empty.
 
     Args:
-        path: Path that carries the name of an audio file.
+        path: Path of an audio file.
 
     Raises:
-        UnusableFileError: If it is no file, cannot be read or is empty.
+        UnusableFileError: If the path is not a regular file, cannot be read or is empty.
     """
     if any("\ud800" <= letter <= "\udfff" for letter in path):
         raise UnusableFileError("its name is not valid text")
@@ -58,3 +66,35 @@ def check_file(path: str) -> None:
         raise UnusableFileError("no permission to read it")
     if os.path.getsize(path) == 0:
         raise UnusableFileError("empty (0 bytes)")
+
+
+def error_table(files: Iterable[str], reasons: Mapping[str, str]) -> "pd.DataFrame":
+    """Table of the files that cannot be used.
+
+    Args:
+        files: All files, in the order of the result.
+        reasons: Reason for each file that cannot be used.
+
+    Returns:
+        One row per unusable file, columns `filename` and `reason`.
+    """
+    import pandas as pd
+
+    rows = [(file, reasons[file]) for file in files if file in reasons]
+    return pd.DataFrame(rows, columns=["filename", "reason"])
+
+
+def write_errors(errors: "pd.DataFrame", folder: Path | str) -> None:
+    """Write `errors.csv`, or remove an earlier one if there are no errors.
+
+    Args:
+        errors: Table with one row per unusable file, as returned by `error_table`. Bytes of a file
+            name that are not valid text are written as escape sequences.
+        folder: Existing folder.
+    """
+    path = Path(folder, "errors.csv")
+    if errors.empty:
+        path.unlink(missing_ok=True)
+        return
+    with atomic_file(path) as part:
+        errors.to_csv(part, index=False, errors="backslashreplace")

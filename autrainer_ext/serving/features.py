@@ -1,4 +1,4 @@
-"""Features of a folder of audio as the front end of a model makes them, all at once."""
+"""Features of all audio files of a folder, computed by the front end of a model."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -7,16 +7,16 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from .audio_files import UnusableFileError
-from .inference import BatchedInference
+from .audio_files import UnusableFileError, error_table
+from .audio_reader import AudioReader
 
 
 @dataclass(frozen=True)
 class Features:
-    """Inputs of a network.
+    """Features of N audio files.
 
     Attributes:
-        files: The files they are from, N names.
+        files: Names of the files, length N.
         features: Shape (N, ...).
         errors: Files that could not be used, columns `filename` and `reason`.
     """
@@ -26,28 +26,32 @@ class Features:
     errors: pd.DataFrame
 
 
-class FeatureReader(BatchedInference):
-    """Reads audio through the front end of a model; its network is in `model`.
+class FeatureReader(AudioReader):
+    """Reads audio files through the front end of a model; its network is the attribute `model`.
 
     Args:
-        length_seconds: What clips are cut or padded with zeros to, or None to leave them.
-        **options: Those of `BatchedInference`.
+        length_seconds: Length to which recordings are cut or padded with zeros, in seconds, or
+            None to keep their length.
+        **options: Options of `AudioReader`.
 
     Attributes:
-        change: Changes the samples, shape (channels, samples), of a file, given by its path, or
-            None.
+        change: Function of the samples, shape (channels, samples), and the path of a file that
+            returns changed samples, or None to leave recordings unchanged.
 
     Raises:
-        ValueError: If the model cannot be loaded, or a length is given and no sample rate known.
+        ValueError: If the model cannot be loaded, or if a length is given and the sample rate is
+            unknown.
     """
 
-    def __init__(self, *, length_seconds: float | None = None, **options) -> None:
+    def __init__(self, *, length_seconds: float | None = None, **options: object) -> None:
         super().__init__(**options)
-        if length_seconds is not None and not length_seconds > 0:
-            raise ValueError(f"The length must be positive, got {length_seconds} s.")
-        if length_seconds is not None and self.sample_rate is None:
-            raise ValueError("A length in seconds needs a sample rate: the model states none.")
-        self._length = length_seconds and round(length_seconds * self.sample_rate)
+        self._length: int | None = None
+        if length_seconds is not None:
+            if not length_seconds > 0:
+                raise ValueError(f"The length must be positive, got {length_seconds} s.")
+            if self.sample_rate is None:
+                raise ValueError("A length in seconds needs a sample rate, and the model has none.")
+            self._length = round(length_seconds * self.sample_rate)
         self.change: Callable[[torch.Tensor, str], torch.Tensor] | None = None
 
     def read(
@@ -57,37 +61,34 @@ class FeatureReader(BatchedInference):
         *,
         progress: Callable[[Iterable[str]], Iterable[str]] = iter,
     ) -> Features:
-        """Features of files, which must have one shape.
+        """Compute the features of files; they must have one shape.
 
         Args:
-            directory: Folder `files` are relative to.
-            files: Paths, each once.
-            progress: Wraps `files`.
+            directory: Folder to which `files` are relative.
+            files: Paths of the files, without repetition.
+            progress: Function that wraps `files` and shows the progress.
 
         Returns:
-            Features in the order of the files. Where shapes differ the most frequent one stays and
-            the others are among the errors.
+            Features in the order of the files. If shapes differ, files whose shape is not the most
+            frequent one are errors.
         """
         files = list(files)
         reasons: dict[str, str] = {}
-        items = list(self._prepare_ahead(str(directory), progress(files), reasons))
-        shapes = pd.Series([tuple(item.features.shape[1:]) for item in items], dtype=object)
+        windows = list(self._prepare_ahead(str(directory), progress(files), reasons))
+        shapes = pd.Series([tuple(each.features.shape[1:]) for each in windows], dtype=object)
         common = shapes.mode().iloc[0] if len(shapes) else ()
-        for item, shape in zip(items, shapes, strict=True):
+        for window, shape in zip(windows, shapes, strict=True):
             if shape != common:
-                reasons[item.file] = (
+                reasons[window.file] = (
                     f"its features have shape {shape}, most have {common}: give one length"
                 )
-            elif not torch.isfinite(item.features).all():
-                reasons[item.file] = "its features are not finite"
-        usable = [item for item in items if item.file not in reasons]
+            elif not torch.isfinite(window.features).all():
+                reasons[window.file] = "its features are not finite"
+        usable = [window for window in windows if window.file not in reasons]
         return Features(
-            files=[item.file for item in usable],
-            features=torch.cat([item.features for item in usable]) if usable else torch.empty(0),
-            errors=pd.DataFrame(
-                [(file, reasons[file]) for file in files if file in reasons],
-                columns=["filename", "reason"],
-            ),
+            files=[window.file for window in usable],
+            features=torch.cat([each.features for each in usable]) if usable else torch.empty(0),
+            errors=error_table(files, reasons),
         )
 
     def _load(self, path: str) -> torch.Tensor:

@@ -1,8 +1,9 @@
-"""The front end of a model: its transforms, their sample rate, and the axes of its features."""
+"""Front ends: the transforms from recording to features, their sample rate and their axes."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import audobject
 import librosa
@@ -11,21 +12,22 @@ from autrainer.transforms import PannMel
 
 from autrainer_ext.transforms import LogSpectrogram
 
+Transform = Callable[[torch.Tensor], torch.Tensor]
 _SAVED = ("preprocess_pipeline.yaml", "inference_transform.yaml")
 
 
 @dataclass(frozen=True)
 class FrontEnd:
-    """Settings of a log spectrogram of the host or of this package.
+    """Settings of a log spectrogram.
 
     Attributes:
-        sample_rate: Sampling rate of the recording in Hz.
+        sample_rate: Sample rate of the recording in Hz.
         n_fft: Length of the Fourier transform in samples.
-        hop_length: Step between frames in samples.
+        hop_length: Distance between frames in samples.
         window: Analysis window, shape (win_length,).
-        filterbank: Weight of every frequency in every bin, shape (n_fft // 2 + 1, bins), or None
-            where bins are frequencies.
-        n_skipped: Samples at the start of the recording that are not analysed.
+        filterbank: Weight of each frequency in each bin, shape (n_fft // 2 + 1, bins), or None
+            if the bins are frequencies.
+        n_skipped: Number of samples at the start of the recording that are not analysed.
     """
 
     sample_rate: int
@@ -37,17 +39,17 @@ class FrontEnd:
 
     @property
     def frame_seconds(self) -> float:
-        """Time from one frame to the next."""
+        """Time from one frame to the next, in seconds."""
         return self.hop_length / self.sample_rate
 
     @property
-    def axes(self) -> dict[str, object]:
-        """Both axes, as the functions of `autrainer_ext.plotting.spectrogram` take them."""
+    def axes(self) -> dict[str, Any]:
+        """Time and frequency axes, as keyword arguments of the spectrogram plots."""
         return {"frame_seconds": self.frame_seconds, "frequencies_hz": self.frequencies_hz.numpy()}
 
     @property
     def frequencies_hz(self) -> torch.Tensor:
-        """Centre of every bin in Hz: the mean frequency of its filter, shape (bins,)."""
+        """Centre of each bin in Hz: the mean frequency of its filter, shape (bins,)."""
         frequencies = torch.linspace(0, self.sample_rate / 2, self.n_fft // 2 + 1)
         if self.filterbank is None:
             return frequencies
@@ -55,40 +57,43 @@ class FrontEnd:
         return frequencies @ self.filterbank / totals
 
 
-def read_transforms(directory: Path) -> list:
-    """Transforms from the recording to the features that a run or model directory saved.
+def read_transforms(directory: Path) -> list[Transform]:
+    """Read the transforms from recording to features that a directory contains.
 
     Args:
         directory: Run or model directory.
 
     Returns:
-        The transforms in their order; those of a missing file are left out.
+        Transforms in the order in which they are applied; a missing file contributes none.
     """
     paths = [directory / name for name in _SAVED if (directory / name).is_file()]
     return [t for path in paths for t in audobject.from_yaml(str(path)).transforms]
 
 
 def stated_rate(transforms: Iterable[object]) -> int | None:
-    """Sample rate in Hz of the first transform that states one, or None."""
+    """Sample rate in Hz of the first transform that has one, or None."""
     rates = (getattr(transform, "sample_rate", None) for transform in transforms)
     return next((rate for rate in rates if rate), None)
 
 
-def spectrogram_index(transforms: Sequence) -> int:
+def spectrogram_index(transforms: Sequence[object]) -> int:
     """Position of the log spectrogram among the transforms.
 
+    Args:
+        transforms: Transforms from recording to features, in order.
+
     Raises:
-        ValueError: If there is not exactly one of a known kind.
+        ValueError: If the transforms do not contain exactly one log spectrogram of a known class.
     """
     places = [i for i, t in enumerate(transforms) if isinstance(t, LogSpectrogram | PannMel)]
     if len(places) != 1:
         names = ", ".join(type(transform).__name__ for transform in transforms) or "nothing"
-        raise ValueError(f"The pipeline has {len(places)} log spectrograms, expected 1 ({names}).")
+        raise ValueError(f"The front end has {len(places)} log spectrograms, expected 1 ({names}).")
     return places[0]
 
 
-def find_front_end(transforms: Sequence) -> FrontEnd | None:
-    """Settings of the log spectrogram among the transforms; None if there is not exactly one."""
+def find_front_end(transforms: Sequence[object]) -> FrontEnd | None:
+    """Settings of the log spectrogram among the transforms, or None if there is not exactly one."""
     try:
         return front_end(transforms[spectrogram_index(transforms)])
     except ValueError:
@@ -96,13 +101,13 @@ def find_front_end(transforms: Sequence) -> FrontEnd | None:
 
 
 def front_end(transform: object) -> FrontEnd:
-    """Read the settings of a transform.
+    """Settings of a log spectrogram of this package or of the host.
 
     Args:
         transform: `LogSpectrogram`, `LogMelSpectrogram` or the host's `PannMel`.
 
     Raises:
-        ValueError: If it is none of these.
+        ValueError: If the transform has another class.
     """
     if isinstance(transform, LogSpectrogram):
         window = {"hann": torch.hann_window, "hamming": torch.hamming_window}[transform.window]
@@ -130,6 +135,6 @@ def front_end(transform: object) -> FrontEnd:
             torch.from_numpy(filterbank).T,
         )
     raise ValueError(
-        f"{type(transform).__name__} is not a log spectrogram of a known kind: LogSpectrogram, "
-        "LogMelSpectrogram or PannMel."
+        f"Transform {type(transform).__name__} is not a known log spectrogram. Choose from: "
+        "LogSpectrogram, LogMelSpectrogram, PannMel."
     )

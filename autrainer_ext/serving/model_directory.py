@@ -1,6 +1,7 @@
-"""Model directories that `autrainer inference` serves."""
+"""Write model directories for `autrainer inference`."""
 
 from pathlib import Path
+from typing import Any, cast
 
 import autrainer
 import torch
@@ -19,26 +20,31 @@ def write_model_directory(
     preprocessing: Path | str,
     inference_transform: SmartCompose | None = None,
 ) -> None:
-    """Write a network with all that turns an audio file into a prediction.
+    """Write a network and its front end as a model directory.
 
-    The folder appears whole or not at all.
+    The folder appears complete or not at all.
 
     Args:
-        directory: Folder to make; it must not exist or be empty.
+        directory: Folder to create; it must be missing or empty.
         model: Trained network.
-        class_names: Name of every class, in the order of the outputs; host encoders sort them,
-            so that they must be in ascending order.
+        class_names: Name of each class in the order of the outputs, in ascending order (the label
+            encoder of the host sorts them).
         preprocessing: YAML file of a preprocessing configuration.
         inference_transform: Transforms between preprocessing and network. Default: none.
 
     Raises:
-        FileExistsError: If the folder holds something.
-        ValueError: If there is not one sorted name per class, or there is no such configuration.
+        FileExistsError: If the folder is not empty.
+        ValueError: If the class names are not sorted, unique and as many as the outputs of the
+            network, or the preprocessing configuration does not exist.
     """
     if len(class_names) != model.output_dim:
-        raise ValueError(f"{len(class_names)} class names for {model.output_dim} outputs.")
+        raise ValueError(
+            f"Got {len(class_names)} class names for {model.output_dim} outputs of the network."
+        )
     if sorted(set(class_names)) != list(class_names):
-        raise ValueError("Class names must be different and in ascending order.")
+        raise ValueError(
+            f"Class names must be different and in ascending order, got {class_names}."
+        )
     file_handler, pipeline = _build_preprocessing(Path(preprocessing))
     objects = {
         "model.yaml": model,
@@ -58,7 +64,7 @@ def write_model_directory(
 def _build_preprocessing(path: Path) -> tuple[AbstractFileHandler, SmartCompose]:
     if not path.is_file():
         raise ValueError(f"Preprocessing configuration '{path}' does not exist.")
-    config = OmegaConf.to_container(OmegaConf.load(path))
+    config = cast(dict[str, Any], OmegaConf.to_container(OmegaConf.load(path)))
     file_handler = autrainer.instantiate_shorthand(
         config["file_handler"], instance_of=AbstractFileHandler
     )

@@ -1,4 +1,4 @@
-"""Published weights of CP-Mobile as files."""
+"""Read files with published CP-Mobile weights."""
 
 import pickle
 from pathlib import Path
@@ -11,23 +11,23 @@ from autrainer_ext.models.cp_mobile_published import from_published
 
 
 def load_published(path: Path | str) -> CPMobile:
-    """Load the network whose published weights a file holds.
+    """Load a CP-Mobile network from published weights.
 
     Args:
-        path: `.npz` with one array per weight, or a `.ckpt` or `.pt` of PyTorch, bare or within
-            a training checkpoint. Neither is allowed to execute code.
+        path: `.npz` file with one array per weight, or `.ckpt` or `.pt` file of PyTorch with the
+            weights or a training checkpoint. Code in the file is not executed.
 
     Returns:
-        The network in evaluation mode; see `from_published`.
+        Network in evaluation mode; see `from_published`.
 
     Raises:
-        ValueError: If the file cannot be read or does not hold a CP-Mobile.
+        ValueError: If the file cannot be read or does not contain CP-Mobile weights.
     """
     path = Path(path)
     try:
         return from_published(_read_state(path))
     except ValueError as error:
-        raise ValueError(f"'{path}': {error}") from error
+        raise ValueError(f"Weights '{path}': {error}") from error
 
 
 def _read_state(path: Path) -> dict[str, torch.Tensor]:
@@ -40,8 +40,8 @@ def _read_state(path: Path) -> dict[str, torch.Tensor]:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise ValueError(
-            "The file holds more than weights and is not loaded, since that could execute code; "
-            "save its 'state_dict' alone."
+            "The file holds more than weights and is not loaded, because that could execute code: "
+            "save only its 'state_dict'."
         ) from error
     except (RuntimeError, ValueError, EOFError, OSError) as error:
         raise ValueError("The file does not hold weights.") from error

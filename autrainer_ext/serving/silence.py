@@ -1,28 +1,30 @@
-"""What a front end makes of silence: the baseline of explanations."""
+"""Value of silent features: the baseline of explanations."""
 
 from collections.abc import Sequence
 
 import torch
 
+from .front_end import Transform
+
 _SECONDS = 2.0
 
 
-def silent_value(transforms: Sequence, sample_rate: int) -> float:
-    """Value of silent features beside a sound.
+def silent_value(transforms: Sequence[Transform], sample_rate: int) -> float:
+    """Feature value of silence in a recording that also contains sound.
 
-    The features of a burst of noise followed by digital silence are computed, and their smallest
-    value is taken: front ends that scale a clip by its maximum have no silence of their own, and
-    those that cut or pad keep both.
+    The value is the smallest feature of a noise burst followed by digital silence. The burst is
+    needed because some front ends scale each clip by its maximum; it comes first so that front
+    ends that cut or pad keep both parts.
 
     Args:
-        transforms: All transforms from the recording to the features, in their order.
-        sample_rate: Sampling rate of the recording in Hz.
+        transforms: Transforms from recording to features, in order.
+        sample_rate: Sample rate of the recording in Hz.
 
     Returns:
-        One number for all bins, in the unit of the features.
+        One value for all bins, in the unit of the features.
 
     Raises:
-        ValueError: If the transforms fail, or make no finite spectrogram of it.
+        ValueError: If a transform fails, or the result is not a finite spectrogram.
     """
     n_samples = int(_SECONDS * sample_rate)
     features = 0.1 * torch.randn(1, n_samples, generator=torch.Generator().manual_seed(0))
@@ -30,11 +32,11 @@ def silent_value(transforms: Sequence, sample_rate: int) -> float:
     try:
         for transform in transforms:
             features = transform(features)
-    except Exception as error:  # whatever a transform of the user raises
+    except Exception as error:  # a transform of the user may raise anything
         raise ValueError(f"The features of silence cannot be computed: {error}") from error
     if features.ndim != 3:
         raise ValueError(
-            f"The features of silence have the shape {tuple(features.shape)}, expected (channels, "
+            f"The features of silence have shape {tuple(features.shape)}, expected (channels, "
             "frames, mel_bins)."
         )
     lowest = float(features.min())

@@ -1,4 +1,4 @@
-"""Folders of noises or impulse responses as waveforms."""
+"""Read folders of noise recordings or impulse responses."""
 
 from pathlib import Path
 
@@ -8,29 +8,29 @@ import torchaudio
 
 
 def read_sounds(directory: Path | str, sample_rate: int) -> list[torch.Tensor]:
-    """Read every recording of a folder.
+    """Read all recordings of a folder as waveforms with one channel.
 
     Args:
-        directory: Folder with WAV, FLAC, OGG or MP3 files; other files are left out.
-        sample_rate: Rate in Hz they are brought to.
+        directory: Folder with WAV, FLAC, OGG or MP3 files; other files are ignored.
+        sample_rate: Sample rate of the result in Hz; recordings are resampled.
 
     Returns:
-        Waveforms of one channel, shape (samples,), in the order of the names.
+        Waveforms, shape (samples,) each, sorted by file name.
 
     Raises:
-        ValueError: If the folder does not exist, holds no such file, or a file cannot be read, is
-            silent or not finite.
+        ValueError: If the folder does not exist or contains no audio files, or if a recording
+            cannot be read, is silent or has values that are not finite.
     """
     directory = Path(directory)
     if not directory.is_dir():
-        raise ValueError(f"Folder of sounds '{directory}' does not exist.")
+        raise ValueError(f"Folder of recordings '{directory}' does not exist.")
     files = sorted(
         path
         for path in directory.iterdir()
         if path.suffix.lower() in (".wav", ".flac", ".ogg", ".mp3")
     )
     if not files:
-        raise ValueError(f"Folder '{directory}' holds no sounds.")
+        raise ValueError(f"Folder '{directory}' contains no WAV, FLAC, OGG or MP3 files.")
     return [_read(path, sample_rate) for path in files]
 
 
@@ -38,8 +38,8 @@ def _read(path: Path, sample_rate: int) -> torch.Tensor:
     try:
         samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
     except soundfile.LibsndfileError as error:
-        raise ValueError(f"'{path}' cannot be read as audio: {error.error_string}") from error
+        raise ValueError(f"File '{path}' cannot be read as audio: {error.error_string}") from error
     sound = torch.from_numpy(samples.mean(axis=1))
     if not sound.isfinite().all() or not sound.any():
-        raise ValueError(f"'{path}' holds no sound.")
+        raise ValueError(f"Recording '{path}' is silent or has values that are not finite.")
     return torchaudio.functional.resample(sound, rate, sample_rate)

@@ -1,8 +1,8 @@
-"""Command line `autrainer-ext`: every command of the hosts, and ours.
+"""Command line `autrainer-ext`: all commands of the hosts and the commands of this package.
 
-A command is a file with a script class; a class in `COMMANDS` is a command, and one with the
-name of a host's command takes its place. Scripts import torch and the like when they run, so
-that help, `list` and `show` answer at once.
+Each command is a script class in a file of `commands`, listed in `COMMANDS`. It replaces a command
+of the host that has the same name. Scripts import torch and other large libraries only when they
+run, so that `-h`, `list` and `show` start fast.
 """
 
 import argparse
@@ -29,6 +29,7 @@ from autrainer_ext_plugins.commands.postprocess import PluginPostprocessScript
 from autrainer_ext_plugins.commands.train import TidyTrainScript
 from autrainer_ext_plugins.commands.triangle import TriangleScript
 
+_HOST_EXAMPLE = re.compile(r"^(Example: )(autrainer|aucurriculum)(?= )")
 COMMANDS: list[type[AbstractScript]] = [
     ListConfigurationsScript,
     ShowConfigurationScript,
@@ -43,10 +44,10 @@ COMMANDS: list[type[AbstractScript]] = [
 
 
 class CLI(AutrainerCLI):
-    """Command line around that of a host.
+    """Command line that extends the command line of a host.
 
     Args:
-        host: Command line whose commands are taken over.
+        host: Command line of the host.
     """
 
     def __init__(self, host: AutrainerCLI) -> None:
@@ -59,14 +60,14 @@ class CLI(AutrainerCLI):
         scripts["postprocess"] = PluginPostprocessScript(scripts["postprocess"])
         scripts |= {script.command: script for script in (command() for command in COMMANDS)}
         for script in scripts.values():
-            script.epilog = re.sub(r"^(Example: )au\w+", r"\1autrainer-ext", script.epilog)
+            script.epilog = _HOST_EXAMPLE.sub(r"\1autrainer-ext", script.epilog)
         return list(scripts.values())
 
     def _init_parser(self) -> argparse.ArgumentParser:
         parser = super()._init_parser()
         parser.prog = "autrainer-ext"
         parser.description = "autrainer and aucurriculum with more models, data and analyses."
-        parser.epilog = "More on a command: autrainer-ext COMMAND -h"
+        parser.epilog = "Help for a command: autrainer-ext COMMAND -h"
         for action in parser._actions:
             if isinstance(action, argparse._VersionAction):
                 action.version = f"%(prog)s {autrainer_ext.__version__}"
@@ -78,15 +79,15 @@ class CLI(AutrainerCLI):
 def main() -> None:
     """Run the command line.
 
-    Exits with 0 if all was done, 1 if nothing could be done, 2 on wrong usage and 3 if some
-    inputs failed. Errors are told in a line; `HYDRA_FULL_ERROR=1` shows where they arose.
+    Exit codes: 0 everything was done, 1 nothing could be done, 2 wrong usage, 3 some inputs failed.
+    An error is printed as one line; `HYDRA_FULL_ERROR=1` shows the traceback.
     """
     show_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then hands errors on instead of printing them
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises errors instead of printing them
     try:
         CLI(host_command_line(sys.argv[1:])).main()
     except CommandLineError as error:
-        _explain_usage(error)
+        _print_usage(error)
     except KeyboardInterrupt:
         sys.exit("Interrupted.")
     except Exception as error:
@@ -95,7 +96,7 @@ def main() -> None:
         sys.exit(_describe(error))
 
 
-def _explain_usage(error: CommandLineError) -> None:
+def _print_usage(error: CommandLineError) -> None:
     if len(sys.argv) == 1:
         error.parser.print_help(sys.stderr)
     elif error.code == 2:
@@ -107,13 +108,14 @@ def _explain_usage(error: CommandLineError) -> None:
 def _describe(error: Exception) -> str:
     from hydra.errors import CompactHydraException, InstantiationException
 
-    if isinstance(error, InstantiationException) and error.__cause__ is not None:
-        error = error.__cause__  # what went wrong rather than where
+    cause = error.__cause__
+    if isinstance(error, InstantiationException) and isinstance(cause, Exception):
+        error = cause
     if isinstance(error, CompactHydraException):
-        cause = " ".join(str(error.__cause__ or "").split())
-        return f"{str(error).strip()}{cause and f' ({cause})'}"
+        reason = " ".join(str(error.__cause__ or "").split())
+        return f"{str(error).strip()}{reason and f' ({reason})'}"
     message = f"{type(error).__name__}: {' '.join(str(error).split())}"
-    return f"{message}\nHYDRA_FULL_ERROR=1 shows where this arose."
+    return f"{message}\nSet HYDRA_FULL_ERROR=1 to see the traceback."
 
 
 if __name__ == "__main__":

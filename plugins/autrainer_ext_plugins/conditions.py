@@ -1,4 +1,7 @@
-"""Conditions against each other: paired differences over seeds, recordings and parallel groups."""
+"""Compare conditions: paired differences over seeds, recordings and parallel groups.
+
+A condition is the set of runs that differ only in the seed.
+"""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -15,10 +18,15 @@ _COLUMNS = ["first", "second", "n_seeds", "difference", "low", "high"]
 
 
 def check_column(table: pd.DataFrame, column: str, run: Run) -> None:
-    """See to it that the table of a run has a column.
+    """Check that the table of a run has a column.
+
+    Args:
+        table: Table of a split of the run.
+        column: Name of the column.
+        run: The run.
 
     Raises:
-        ValueError: If it has not; the message names the columns there are.
+        ValueError: If the column is missing; the message lists the existing columns.
     """
     if column not in table:
         raise unknown_name("column", column, table, where=f"the tables of '{run.name}'")
@@ -27,16 +35,16 @@ def check_column(table: pd.DataFrame, column: str, run: Run) -> None:
 def parallel_groups(
     table: pd.DataFrame, run: Run, group: str | list[str] | None
 ) -> np.ndarray | None:
-    """Number of the group of parallel recordings that every row belongs to.
+    """Number the groups of parallel recordings: recordings of one moment on several devices.
 
     Args:
         table: Table of a split of the run.
-        run: The run; its `parallel_group` is used where `group` is None.
-        group: Column, or columns, whose values parallel recordings share.
+        run: The run; the setting `parallel_group` of its configuration is used if `group` is None.
+        group: Column or columns whose values parallel recordings share.
 
     Returns:
-        Numbers from 0, shape (rows,); rows of unknown group are each a group of their own. None
-        if there are no groups.
+        Group of each row, counted from 0, shape (rows,); a row without a value is a group of its
+        own. None if no columns are given.
 
     Raises:
         ValueError: If a column is missing.
@@ -53,14 +61,15 @@ def parallel_groups(
 
 
 def contributions(values: pd.Series, groups: np.ndarray | None) -> pd.Series:
-    """Contribution of every parallel group to the mean of a score.
+    """Contribution of each parallel group to the mean of a score.
 
     Args:
-        values: Value of every recording, indexed by its name, length N.
-        groups: Group of every recording, shape (N,), or None if every recording is its own group.
+        values: Value of each recording, indexed by its name, length N.
+        groups: Group of each recording, shape (N,), or None if each recording is its own group.
 
     Returns:
-        See `cluster_contributions`; indexed by the first name of each group.
+        Contributions as computed by `cluster_contributions`, indexed by the first name of each
+        group; without groups, `values` itself.
     """
     if groups is None:
         return values
@@ -71,24 +80,24 @@ def contributions(values: pd.Series, groups: np.ndarray | None) -> pd.Series:
 def difference_table(
     runs: Sequence[Run], values: Mapping[tuple[str, str], Mapping[str, pd.Series]], keys: list[str]
 ) -> pd.DataFrame:
-    """Differences of all pairs of conditions, runs that differ in more than the seed.
+    """Table of the differences between all pairs of conditions.
 
-    Runs of the same seed are compared on the same recordings. The interval is that for other
-    seeds and other recordings; with one common seed, for other recordings only (see
+    Runs with the same seed are compared on the same recordings. The interval accounts for the
+    choice of seeds and recordings; with one common seed, for recordings only (see
     `crossed_mean_interval`).
 
     Args:
         runs: The runs.
-        values: For all that is compared, such as a score on a group of devices: by name of the run,
-            the value of every recording, or what every group of parallel recordings contributes,
-            under the name of the recording.
-        keys: What the two names that `values` are sorted by stand for.
+        values: Compared values: for each pair of names, such as a score and a group of devices, a
+            mapping from the name of a run to its values, indexed by recording. Use `contributions`
+            for parallel recordings.
+        keys: Names of the two columns for the keys of `values`.
 
     Returns:
-        One row for each of them and each pair with a seed in common: the two names, those of the
-        conditions without their seed, the number of common seeds, the mean of the first less that
-        of the second, and the ends of the 95 % interval. Conditions tested on other recordings, or
-        every seed on its own, are no pair.
+        One row per key of `values` and pair of conditions with a common seed: the two names, both
+        conditions (names of runs without the seed), the number of common seeds, the mean of the
+        first condition minus the mean of the second, and the lower and upper limit of the 95 %
+        interval. Conditions without a common seed or with different recordings are left out.
     """
     by_name = {run.name: run for run in runs}
     rows = [
@@ -100,18 +109,19 @@ def difference_table(
 
 
 def _compare_conditions(runs: Mapping[str, Run], values: Mapping[str, pd.Series]) -> list[tuple]:
+    """Rows of the table for all pairs of conditions with a common seed."""
     conditions: defaultdict[str, dict[str, pd.Series]] = defaultdict(dict)
     for name, of_run in values.items():
         conditions[runs[name].family][runs[name].seed] = of_run.sort_index(kind="stable")
     rows = []
     for first, second in combinations(conditions, 2):
-        ours, theirs = conditions[first], conditions[second]
+        one, other = conditions[first], conditions[second]
         seeds = [
-            seed for seed in ours if seed in theirs and ours[seed].index.equals(theirs[seed].index)
+            seed for seed in one if seed in other and one[seed].index.equals(other[seed].index)
         ]
-        if not seeds or any(not ours[seed].index.equals(ours[seeds[0]].index) for seed in seeds):
+        if not seeds or any(not one[seed].index.equals(one[seeds[0]].index) for seed in seeds):
             continue
-        differences = np.stack([ours[seed].to_numpy() - theirs[seed].to_numpy() for seed in seeds])
+        differences = np.stack([one[seed].to_numpy() - other[seed].to_numpy() for seed in seeds])
         interval = crossed_mean_interval(differences)
         rows.append((first, second, len(seeds), differences.mean(), *interval))
     return rows

@@ -1,4 +1,4 @@
-"""The base class of post-processing plugins, under the name that configurations use."""
+"""Base class of post-processing plugins; users derive their own plugins from it."""
 
 from autrainer_ext.plugin import AbstractPlugin, load_plugin, plugin_names
 

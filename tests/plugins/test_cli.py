@@ -29,6 +29,15 @@ def test_every_host_command_is_there(command, tmp_path):
     assert [name for name in names if name not in ours] == []
 
 
+@pytest.mark.parametrize("name", ["explain", "adapt", "import-cp-mobile", "create", "train"])
+def test_examples_name_this_program(command, tmp_path, name):
+    lines = command("autrainer-ext", name, "-h", cwd=tmp_path).stdout.splitlines()
+    start = next(i for i, line in enumerate(lines) if line.startswith("Example"))
+    examples = " ".join(lines[start:]).split(":", 1)[1].split()
+    assert examples[:2] == ["autrainer-ext", name]
+    assert "autrainer-ext-ext" not in examples
+
+
 def test_version_is_that_of_the_package(command, tmp_path):
     output = command("autrainer-ext", "--version", cwd=tmp_path).stdout
     assert output.strip() == f"autrainer-ext {autrainer_ext.__version__}"
@@ -40,11 +49,11 @@ def test_version_is_that_of_the_package(command, tmp_path):
         ("", 2, "No command provided."),
         ("nonsense", 2, "invalid choice: 'nonsense'"),
         ("list model --what", 2, "Unknown arguments: ['--what']"),
-        ("list nonsense", 1, "No configurations in 'nonsense'. Choose from: "),
-        ("show model Nonsense", 1, "No configuration 'Nonsense' found for 'model'."),
+        ("list nonsense", 1, "Unknown group of configurations 'nonsense'. "),
+        ("show model Nonsense", 1, "No configuration 'Nonsense' found in 'model'."),
         ("show model CPMobile -s", 1, "already exists. Use -f to overwrite it."),
-        ("postprocess results x", 1, "'results' does not exist or is not a folder."),
-        ("postprocess conf x", 1, "'conf/x' does not exist or is not a folder."),
+        ("postprocess results x", 1, "Folder 'results' does not exist."),
+        ("postprocess conf x", 1, "Folder 'conf/x' does not exist."),
         ("train -cn nonsense", 1, "Cannot find primary config 'nonsense'"),
         (
             "train dataset=ToyTabular-C optimizer=Adam model=Nonsense",
@@ -54,7 +63,8 @@ def test_version_is_that_of_the_package(command, tmp_path):
         ("train iterations", 1, "missing EQUAL"),
         ("inference nowhere conf out", 1, "Model directory 'nowhere' does not exist."),
         ("inference conf conf out", 1, "Checkpoint 'conf/_best/model.pt' does not exist."),
-        ("inference conf conf out -w 1", 2, "-w and -s belong together."),
+        ("inference conf conf out -w 1", 2, "Options -w and -s need each other: give both."),
+        ("inference conf conf out -w 1 -s 0", 2, "Option --stride-length must be greater than 0"),
         ("inference conf conf out -b 0", 2, "'0' is not a whole number from 1 on"),
         ("inference conf conf out -d gpu", 2, "Invalid device 'gpu'."),
     ],
@@ -85,6 +95,6 @@ def test_failing_job_is_told_in_a_line_and_leaves_no_run(command, tmp_path):
     result = command("autrainer-ext", "train", cwd=tmp_path, check=False)
     assert result.returncode == 1
     assert "nowhere" in result.stderr.splitlines()[-2]
-    assert result.stderr.splitlines()[-1] == "HYDRA_FULL_ERROR=1 shows where this arose."
+    assert result.stderr.splitlines()[-1] == "Set HYDRA_FULL_ERROR=1 to see the traceback."
     assert "Traceback" not in result.stderr
     assert not list((tmp_path / "results/default/training").glob("*/"))

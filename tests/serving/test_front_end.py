@@ -21,9 +21,10 @@ def test_frequencies_are_the_centres_of_the_mel_bands(transform, htk):
     n_bins = front_end.filterbank.shape[1]
     high = 8000 if transform is HOST else 16000
     edges = librosa.mel_frequencies(n_bins + 2, fmin=50 * (not htk), fmax=high, htk=htk)
+    means = (edges[:-2] + edges[1:-1] + edges[2:]) / 3  # of triangles
     wide = np.diff(edges)[1:] > 2 * front_end.sample_rate / front_end.n_fft  # many frequencies
     found = front_end.frequencies_hz.numpy()
-    np.testing.assert_allclose(found[wide], edges[1:-1][wide], rtol=0.03)
+    np.testing.assert_allclose(found[wide], means[wide], rtol=0.01)
 
 
 def test_time_between_frames_is_the_hop():

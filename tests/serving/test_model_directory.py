@@ -73,5 +73,5 @@ def test_missing_files_are_named(tmp_path, model, preprocessing):
     with pytest.raises(ValueError, match=r"epoch_9/model.pt' does not exist"):
         load_model(tmp_path / "m", "epoch_9")
     torch.save(CPMobile(4).state_dict(), tmp_path / "m/_best/model.pt")
-    with pytest.raises(ValueError, match="does not fit the network"):
+    with pytest.raises(ValueError, match="do not fit the network"):
         load_model(tmp_path / "m")

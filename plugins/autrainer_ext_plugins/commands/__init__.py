@@ -1,1 +1,1 @@
-"""Commands of `autrainer-ext`, one file each."""
+"""Commands of `autrainer-ext`, one file per command."""

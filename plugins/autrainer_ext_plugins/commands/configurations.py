@@ -1,5 +1,6 @@
-"""Commands `list` and `show`: configurations of the user, of this package and of the hosts."""
+"""Commands `list` and `show`: configurations of the user, this package and the hosts."""
 
+import argparse
 import fnmatch
 import shutil
 from pathlib import Path
@@ -9,21 +10,22 @@ from autrainer.core.scripts.list_script import ListArgs
 from autrainer.core.scripts.show_script import ShowArgs
 
 from autrainer_ext.configurations import directories, find_configuration, sources
+from autrainer_ext.errors import unknown_name
 
 
-def _check_directory(directory: str, parser) -> str:
+def _check_directory(directory: str, parser: argparse.ArgumentParser) -> str:
     known = directories()
     if directory.rstrip("/") not in known:
         raise CommandLineError(
             parser,
-            f"No configurations in '{directory}'. Choose from: {', '.join(known)}.",
+            str(unknown_name("group of configurations", directory, known)),
             code=1,
         )
     return directory.rstrip("/")
 
 
 class ListConfigurationsScript(ListScript):
-    """The host's `list`, source by source, for every group that anybody ships."""
+    """The host's `list` for all groups of configurations, listed by source."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -31,11 +33,13 @@ class ListConfigurationsScript(ListScript):
         self.epilog = "Examples:\n  autrainer-ext list model\n  autrainer-ext list . -p 'ext_*'"
 
     def main(self, args: ListArgs) -> None:
-        """Print the configurations of a group, in the order in which they are found."""
+        """Print the configurations of a group, in the order of the search path."""
         directory = _check_directory(args.directory, self.parser)
         local, *shipped = sources()
         if args.local_only and not args.global_only and not local.names(directory):
-            raise CommandLineError(self.parser, f"No configurations in 'conf/{directory}'.", code=1)
+            raise CommandLineError(
+                self.parser, f"Folder 'conf/{directory}' contains no configurations.", code=1
+            )
         seen: set[str] = set()
         if args.local_only == args.global_only:
             shown = [local, *shipped]
@@ -54,7 +58,7 @@ class ListConfigurationsScript(ListScript):
 
 
 class ShowConfigurationScript(ShowScript):
-    """The host's `show`, for the configuration that Hydra would take."""
+    """The host's `show` for the configuration that Hydra would use."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -64,12 +68,12 @@ class ShowConfigurationScript(ShowScript):
         )
 
     def main(self, args: ShowArgs) -> None:
-        """Print the file; with `-s` copy the shipped one to `conf/`."""
+        """Print the file; with `-s`, copy the shipped file to `conf/`."""
         directory = _check_directory(args.directory, self.parser)
         path = find_configuration(directory, args.config, sources()[1:] if args.save else None)
         if path is None:
             raise CommandLineError(
-                self.parser, f"No configuration '{args.config}' found for '{directory}'.", code=1
+                self.parser, f"No configuration '{args.config}' found in '{directory}'.", code=1
             )
         print(f"# {path}\n{path.read_text(encoding='utf-8').rstrip()}")
         if args.save:
@@ -78,7 +82,7 @@ class ShowConfigurationScript(ShowScript):
     def _save(self, path: Path, copy: Path, force: bool) -> None:
         if copy.exists() and not force:
             raise CommandLineError(
-                self.parser, f"'{copy}' already exists. Use -f to overwrite it.", code=1
+                self.parser, f"File '{copy}' already exists. Use -f to overwrite it.", code=1
             )
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, copy)

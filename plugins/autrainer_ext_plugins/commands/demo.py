@@ -1,4 +1,4 @@
-"""Command `demo`: the whole story on data made from code."""
+"""Command `demo`: all main commands on synthetic data."""
 
 import os
 import shutil
@@ -44,12 +44,12 @@ class DemoArgs:
 
 
 class DemoScript(AbstractScript):
-    """Make data, train, post-process, score difficulty and predict, command by command."""
+    """Create data, train, post-process, score difficulty and predict, one command after another."""
 
     def __init__(self) -> None:
         super().__init__(
             "demo",
-            "Run the whole story on data made from code, in a few minutes.",
+            "Run all main commands on synthetic data, in a few minutes.",
             epilog="Example: autrainer-ext demo demo",
             dataclass=DemoArgs,
         )
@@ -60,7 +60,7 @@ class DemoScript(AbstractScript):
             "directory",
             nargs="?",
             default="autrainer-ext-demo",
-            help="Folder to work in, new or empty. Default: autrainer-ext-demo.",
+            help="Working folder, new or empty. Default: autrainer-ext-demo.",
         )
 
     def main(self, args: DemoArgs) -> None:
@@ -70,16 +70,18 @@ class DemoScript(AbstractScript):
             args: Parsed arguments.
 
         Raises:
-            CommandLineError: If the folder is not empty or one of the commands fails.
+            CommandLineError: If the folder is not empty or a command fails.
         """
         directory = Path(args.directory)
         if not is_free(directory):
             raise CommandLineError(
-                self.parser, f"'{directory}' exists and is not an empty folder.", code=1
+                self.parser,
+                f"Folder '{directory}' exists and is not an empty folder: choose another.",
+                code=1,
             )
         directory.mkdir(parents=True, exist_ok=True)
         start = time.monotonic()
-        # networks this small gain nothing from more threads, and lose much on a busy machine
+        # more threads do not speed up networks this small, and slow them down on a busy machine
         environment = {"OMP_NUM_THREADS": "1", **os.environ}
         print(f"\n$ export OMP_NUM_THREADS={environment['OMP_NUM_THREADS']}")
         for command in COMMANDS:
@@ -92,14 +94,14 @@ class DemoScript(AbstractScript):
             ).returncode
             if status != 0:
                 raise CommandLineError(
-                    self.parser, f"'{' '.join(command)}' failed in '{directory}'.", code=1
+                    self.parser, f"Command '{' '.join(command)}' failed in '{directory}'.", code=1
                 )
         print(f"\nDone in {time.monotonic() - start:.0f} s, in the folder {directory}.\n")
         print("\n".join(_report(directory)))
 
 
 def _collect_wavs(directory: Path) -> None:
-    """Copy the first test clip of every scene and device into a folder of their own."""
+    """Copy the first test clip of each scene and device to the folder `wavs`."""
     import pandas as pd
 
     table = pd.read_csv(directory / "data/ToyScenes/test.csv")
@@ -109,7 +111,7 @@ def _collect_wavs(directory: Path) -> None:
 
 
 def _report(directory: Path) -> Iterator[str]:
-    """Lines that sum up the test results and name the files to look at."""
+    """Lines that summarise the test results and list the most important files."""
     import numpy as np
     import pandas as pd
     from scipy.stats import binomtest
@@ -120,7 +122,7 @@ def _report(directory: Path) -> Iterator[str]:
     outputs = {
         run.name: read_outputs(run, "test") for run in find_runs(directory / "results", EXPERIMENT)
     }
-    yield "Test accuracy in % (95 % Wilson interval), device d was never heard in training:"
+    yield "Test accuracy in % (95 % Wilson interval); device d was never heard in training:"
     yield f"  {'criterion':22}{'seed':6}{'all devices':22}{'device a':22}{'device d'}"
     for name, run in outputs.items():
         hits = run.outputs.argmax(axis=1) == run.targets
@@ -136,14 +138,14 @@ def _report(directory: Path) -> Iterator[str]:
     _draw(directory, outputs)
     yield "\nLook at"
     for path, what in (
-        (FIGURE, "how each scene was classified, without and with class weights"),
+        (FIGURE, "confusion matrices without and with class weights"),
         (f"results/{EXPERIMENT}/summary/metrics.csv", "all runs in one table"),
-        (f"results/{EXPERIMENT}/summary/plots", "their training curves"),
+        (f"results/{EXPERIMENT}/summary/plots", "training curves"),
         (
             f"results/{EXPERIMENT}/entropy_triangle/criteria_test.png",
-            "what class weights did, in the entropy triangle",
+            "effect of the class weights, in the entropy triangle",
         ),
-        (SCORES, "how hard every training clip was"),
+        (SCORES, "difficulty of each training clip"),
         (f"{_SERVED}/_test/test_holistic.yaml", "results per device"),
         ("predictions/results.csv", "predictions for the clips in wavs/"),
     ):
@@ -151,7 +153,7 @@ def _report(directory: Path) -> Iterator[str]:
 
 
 def _draw(directory: Path, outputs: dict[str, "RunOutputs"]) -> None:
-    """Confusion matrices of both criteria over their seeds, frequent scenes first."""
+    """Draw the confusion matrices of both criteria, summed over seeds, frequent scenes first."""
     import pandas as pd
     from matplotlib import pyplot as plt
     from sklearn.metrics import confusion_matrix

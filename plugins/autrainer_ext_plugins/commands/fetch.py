@@ -1,15 +1,19 @@
-"""`fetch`: the host's, for datasets that may also be taken from a local `source`."""
+"""Command `fetch`: the host's command, with data sets from a local folder."""
+
+from typing import Any
 
 import hydra
 from autrainer.core.scripts import FetchScript
 
 
 class FetchSourceScript(FetchScript):
-    """Fetches datasets and models; hands `source` to the dataset where it is set.
+    """Fetch data sets and models; pass the setting `source` to the data set if it is set.
 
-    The host calls `Dataset.download(path=...)`. A dataset configuration with a `source` that
-    is not null gets `Dataset.download(path=..., source=...)`.
+    The host calls `Dataset.download(path=...)`. For a data set whose configuration has a `source`
+    that is not null, this command calls `Dataset.download(path=..., source=...)`.
     """
+
+    datasets: dict[str, dict[str, Any]]
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,9 +1,8 @@
-"""Which host a command line belongs to.
+"""Choose the host of a command line: autrainer or aucurriculum.
 
-Importing aucurriculum renames the runs of the whole process: names with and without the six
-parts of a curriculum cannot be continued, summarised or aggregated by one and the same
-process. A command about an experiment of plain autrainer therefore runs without aucurriculum,
-every other one with it.
+Importing aucurriculum changes the names of runs in the whole process: it adds six parts for the
+curriculum. One process cannot continue, summarise or aggregate runs of both kinds. A command for
+an experiment of plain autrainer therefore runs without aucurriculum, any other command with it.
 """
 
 import argparse
@@ -28,13 +27,13 @@ _PRIMARY_CONFIGS = {"train": "config", "fetch": "config", "preprocess": "config"
 
 
 def host_command_line(arguments: list[str]) -> AutrainerCLI:
-    """The command line of autrainer for its own experiments, else that of aucurriculum.
+    """Command line of autrainer for experiments of autrainer, else that of aucurriculum.
 
     Args:
-        arguments: What follows the program's name.
+        arguments: Arguments after the name of the program.
 
     Returns:
-        The host's command line; only that of aucurriculum knows every command.
+        Command line of the host; only that of aucurriculum has all commands.
     """
     if _is_plain(arguments):
         return AutrainerCLI()
@@ -51,7 +50,7 @@ def _is_plain(arguments: list[str]) -> bool:
     try:
         args, unknown = AutrainerCLI().parser.parse_known_args(arguments)
     except CommandLineError:
-        return False  # the full command line explains what is wrong
+        return False  # the full command line reports the error
     if args.command == "postprocess":
         training = os.path.join(args.results_dir, args.experiment_id, "training")
         return os.path.isdir(training) and _are_plain(next(os.walk(training))[1])
@@ -60,28 +59,28 @@ def _is_plain(arguments: list[str]) -> bool:
         grouped = [run for group in config.get("groupings", []) for run in group.runs]
         names = [name for run in grouped for name in run.combine]
     except Exception as error:
-        # experiments of aucurriculum extend its _aucurriculum_train_, unknown to autrainer;
-        # whatever else is wrong, the command itself explains it
+        # experiments of aucurriculum extend its _aucurriculum_train_, which autrainer lacks; the
+        # command itself reports any other error
         return "curriculum" not in (getattr(error, "missing_cfg_file", None) or "")
     return "curriculum" not in config and _are_plain(names)
 
 
 def _are_plain(run_names: list[str]) -> bool:
-    """Whether autrainer's own naming, not yet touched by aucurriculum, explains the names."""
+    """Whether no name has more parts than autrainer gives it; aucurriculum adds parts."""
     n_parts = len(NamingConstants().NAMING_CONVENTION)
     return all(len(name.split("_")) <= n_parts for name in run_names)
 
 
 def compose(overrides: list[str], config_name: str) -> DictConfig:
-    """The configuration as the host at hand composes it, before anything is swept.
+    """Compose a configuration as the host does before a sweep.
 
     Args:
-        overrides: What follows the command: overrides and Hydra's own options.
-        config_name: Name of the primary configuration where the options give none.
+        overrides: Arguments after the command: overrides and options of Hydra.
+        config_name: Name of the primary configuration if the options contain none.
 
     Returns:
-        Configuration with its `hydra` node. What aucurriculum ships is known only once
-        aucurriculum was imported.
+        Configuration with its `hydra` node. Configurations of aucurriculum are found only if
+        aucurriculum is already imported.
     """
     args, _ = get_args_parser().parse_known_args(overrides)
     Plugins.instance()  # finds the kinds of sources a search path may have

@@ -1,11 +1,12 @@
-"""Command `import-cp-mobile`: published weights to a model directory."""
+"""Command `import-cp-mobile`: convert published weights to a model directory."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
-from autrainer.core.scripts import AbstractScript, CommandLineError
+from autrainer.core.scripts import AbstractScript
 
 from hydra_plugins.autrainer_ext import configuration_directory
+
+from .arguments import read_class_list, reporting_errors
 
 TAU_SCENES = [
     "airport",
@@ -27,16 +28,16 @@ class ImportCPMobileArgs:
 
     state: str
     output: str
-    labels: str | None
+    class_names: str | None
 
 
 class ImportCPMobileScript(AbstractScript):
-    """Turn published weights of CP-Mobile into a directory for `inference`."""
+    """Convert published CP-Mobile weights to a model directory."""
 
     def __init__(self) -> None:
         super().__init__(
             "import-cp-mobile",
-            "Turn published CP-Mobile weights into a model directory.",
+            "Convert published CP-Mobile weights to a model directory.",
             epilog="Example: autrainer-ext import-cp-mobile state.npz tau22_model",
             dataclass=ImportCPMobileArgs,
         )
@@ -44,11 +45,14 @@ class ImportCPMobileScript(AbstractScript):
     def add_arguments(self) -> None:
         """Add the arguments of the command."""
         self.parser.add_argument(
-            "state", help="Published weights: .npz with one array per weight, or .ckpt or .pt."
+            "state",
+            help="Published weights: .npz file with one array per weight, .ckpt or .pt file.",
         )
-        self.parser.add_argument("output", help="Model directory to make.")
+        self.parser.add_argument("output", help="Model directory to create.")
         self.parser.add_argument(
+            "--class-names",
             "--labels",
+            dest="class_names",
             metavar="FILE",
             help="Text file with one class name per line, sorted.\n"
             "Default: the ten scenes of TAU Urban Acoustic Scenes.",
@@ -61,26 +65,18 @@ class ImportCPMobileScript(AbstractScript):
             args: Parsed arguments.
 
         Raises:
-            CommandLineError: If the weights, the labels or the output folder are unusable.
+            CommandLineError: If the weights, the class names or the output folder cannot be used.
         """
         from autrainer_ext.serving.model_directory import write_model_directory
         from autrainer_ext.serving.published import load_published
 
-        try:
+        with reporting_errors(self.parser):
             model = load_published(args.state)
             front_end = "cp_mobile_32k" if model.response_norm else "dcase2024_32k"
             write_model_directory(
                 args.output,
                 model,
-                TAU_SCENES if args.labels is None else _read_labels(args.labels),
+                TAU_SCENES if args.class_names is None else read_class_list(args.class_names),
                 configuration_directory() / "preprocessing" / f"{front_end}.yaml",
             )
-        except (ValueError, FileExistsError) as error:
-            raise CommandLineError(self.parser, str(error), code=1) from error
-        print(f"Model directory with the front end {front_end}: {args.output}")
-
-
-def _read_labels(path: str) -> list[str]:
-    if not Path(path).is_file():
-        raise ValueError(f"'{path}' does not exist.")
-    return [line.strip() for line in Path(path).read_text().splitlines() if line.strip()]
+        print(f"Model directory with front end {front_end}: {args.output}")

@@ -1,4 +1,4 @@
-"""Command `postprocess`: the host's summary, then plugins."""
+"""Command `postprocess`: the summary of the host, followed by plugins."""
 
 import sys
 from dataclasses import dataclass
@@ -10,10 +10,12 @@ from autrainer.core.scripts.postprocess_script import PostprocessArgs
 
 from autrainer_ext_plugins.plugin import AbstractPlugin, load_plugin, plugin_names
 
+from .arguments import reporting_errors
+
 
 @dataclass
 class PluginPostprocessArgs(PostprocessArgs):
-    """Arguments of the command: the host's and ours."""
+    """Arguments of the host's command and of this command."""
 
     plugins: list[str] | None
     override: list[str]
@@ -21,7 +23,7 @@ class PluginPostprocessArgs(PostprocessArgs):
 
 
 class PluginPostprocessScript(AbstractScript):
-    """Summarise an experiment as the host does, then run plugins on its runs.
+    """Summarise an experiment with the host, then run plugins on its runs.
 
     Args:
         host: The host's script.
@@ -31,8 +33,8 @@ class PluginPostprocessScript(AbstractScript):
         super().__init__(
             host.command,
             "Summarise the runs of an experiment and analyse them with plugins.",
-            "Without -p the plugins run whose configuration says automatic: true.\n"
-            "Their tables and figures go to RESULTS/EXPERIMENT/<plugin>/.",
+            "Without -p, all plugins run whose configuration contains automatic: true.\n"
+            "Tables and figures are written to RESULTS/EXPERIMENT/<plugin>/.",
             "Examples:\n"
             "  autrainer-ext postprocess results default -a seed\n"
             "  autrainer-ext postprocess results default -p EntropyTriangle -o every=5",
@@ -41,7 +43,7 @@ class PluginPostprocessScript(AbstractScript):
         self._host = host
 
     def add_arguments(self) -> None:
-        """Add the host's arguments and ours."""
+        """Add the arguments of the host's command and of this command."""
         self._host.init_parser(self.parser)
         self._host.add_arguments()
         self.parser.add_argument(
@@ -50,8 +52,7 @@ class PluginPostprocessScript(AbstractScript):
             nargs="+",
             action="extend",
             metavar="P",
-            help="Plugins to run, by the names of their configurations:"
-            + "\n - ".join(["", *plugin_names()]),
+            help="Names of the plugins to run:" + "\n - ".join(["", *plugin_names()]),
         )
         self.parser.add_argument(
             "-o",
@@ -60,37 +61,35 @@ class PluginPostprocessScript(AbstractScript):
             action="extend",
             default=[],
             metavar="KEY=VALUE",
-            help="Settings of the plugin, where -p names exactly one.",
+            help="Settings of the plugin; needs exactly one plugin in -p.",
         )
-        self.parser.add_argument("--no-summary", action="store_true", help="Run the plugins only.")
+        self.parser.add_argument("--no-summary", action="store_true", help="Run only the plugins.")
 
     def main(self, args: PluginPostprocessArgs) -> None:
         """Run the command.
 
         Raises:
-            CommandLineError: If a plugin or a setting does not exist or a plugin cannot run.
+            CommandLineError: If a plugin or a setting does not exist, or a plugin of -p cannot run.
         """
-        try:
+        with reporting_errors(self.parser):
             plugins = self._plugins(args)
             from autrainer_ext.runs import find_runs
 
             runs = find_runs(args.results_dir, args.experiment_id) if plugins else []
-        except ValueError as error:
-            raise CommandLineError(self.parser, str(error), code=1) from error
         if not args.no_summary:
             self._host.main(args)
             import matplotlib as mpl
 
-            mpl.rcdefaults()  # the host's plots change the style of all that follow
+            mpl.rcdefaults()  # plots of the host change the style of all later plots
         complete = [run for run in runs if run.is_complete]
         for run in runs:
             if not run.is_complete:
-                print(f"'{run.name}' was cut off and is left out.", file=sys.stderr)
+                print(f"Run '{run.name}' is not finished and is left out.", file=sys.stderr)
         for name, plugin in plugins.items():
             folder = Path(args.results_dir, args.experiment_id, plugin.folder)
             try:
                 if not complete:
-                    raise ValueError("no run was trained to its end.")
+                    raise ValueError("No run is finished.")
                 folder.mkdir(exist_ok=True)
                 plugin.run(complete, folder)
                 print(f"{name}: {folder}")
@@ -101,7 +100,9 @@ class PluginPostprocessScript(AbstractScript):
 
     def _plugins(self, args: PluginPostprocessArgs) -> dict[str, AbstractPlugin]:
         if args.override and len(args.plugins or []) != 1:
-            raise CommandLineError(self.parser, "-o needs exactly one plugin, named with -p.")
+            raise CommandLineError(
+                self.parser, "Option -o needs exactly one plugin, named with -p."
+            )
         if args.plugins is None:
             return {name: load_plugin(name) for name in plugin_names(automatic=True)}
         overrides = dict(self._setting(text) for text in args.override)
@@ -110,5 +111,5 @@ class PluginPostprocessScript(AbstractScript):
     def _setting(self, text: str) -> tuple[str, object]:
         key, equals, value = text.partition("=")
         if not equals:
-            raise CommandLineError(self.parser, f"-o takes KEY=VALUE, got '{text}'.")
+            raise CommandLineError(self.parser, f"Option -o needs KEY=VALUE, got '{text}'.")
         return key, yaml.safe_load(value)

@@ -1,4 +1,4 @@
-"""Command `train`: the host's, without the remains of runs that never started."""
+"""Command `train`: the host's command, which removes the folders of runs that never started."""
 
 import shutil
 import sys
@@ -11,11 +11,10 @@ from .hosts import compose
 
 
 class TidyTrainScript(AbstractScript):
-    """Train, and remove the folders of runs that failed before they had a model.
+    """Train, and remove the folders of runs that failed before training started.
 
-    The host makes the folder of a run before it looks at the data. A run that fails there, over
-    a wrong path or a table that lacks a column, leaves a folder that `postprocess` stumbles
-    over.
+    The host creates the folder of a run before it reads the data. If reading fails, for example
+    because of a wrong path, the folder stays and makes `postprocess` fail.
 
     Args:
         host: The host's script.
@@ -51,8 +50,8 @@ def _remove_unstarted(overrides: list[str], since: float) -> None:
     try:
         runs = list(Path(compose(overrides, "config").hydra.sweep.dir).glob("*/"))
     except Exception:
-        return  # the configuration itself is wrong: no run was made
+        return  # the configuration is wrong: no folder was created
     for run in runs:
-        # the host saves the untrained model once data and model are there
+        # the host saves the untrained model as soon as data and model are loaded
         if run.stat().st_mtime >= since and not (run / "_initial").exists():
             shutil.rmtree(run)

@@ -1,11 +1,17 @@
-"""Command `triangle`: the entropy triangle of the user's own confusion matrices."""
+"""Command `triangle`: entropy triangle of confusion matrices in files."""
 
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import yaml
 from autrainer.core.scripts import AbstractScript, CommandLineError
+
+from hydra_plugins.autrainer_ext import configuration_directory
+
+from .arguments import add_options, earlier_results, read_class_list, reporting_errors
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,9 +26,9 @@ class TriangleArgs:
     """Arguments of the command."""
 
     matrices: list[str]
-    labels: str | None
+    class_names: str | None
     output: str
-    first: int
+    start: int
     every: int
     method: str
     n_resamples: int
@@ -36,13 +42,16 @@ class TriangleScript(AbstractScript):
     def __init__(self) -> None:
         super().__init__(
             "triangle",
-            "Place confusion matrices in the entropy triangle.",
-            "Rows are true classes, columns predicted ones. Writes coordinates.csv, summary.csv\n"
-            "and figures, as the plugin EntropyTriangle does for runs.",
+            "Draw confusion matrices in the entropy triangle.",
+            "Rows are true classes, columns are predicted classes. Writes coordinates.csv,\n"
+            "summary.csv and figures, like the plugin EntropyTriangle, whose defaults it shares.",
             "Examples:\n"
             "  autrainer-ext triangle --matrices ours.csv theirs.csv\n"
             "  autrainer-ext triangle --matrices results/cms --every 5 --output triangles",
             dataclass=TriangleArgs,
+        )
+        self._defaults = yaml.safe_load(
+            (configuration_directory() / "plugin/EntropyTriangle.yaml").read_text()
         )
 
     def add_arguments(self) -> None:
@@ -52,70 +61,66 @@ class TriangleScript(AbstractScript):
             nargs="+",
             required=True,
             metavar="PATH",
-            help=".csv with or without header and index column, .npy of shape (..., C, C), or a\n"
-            "folder LOSS/fold_K/SPLIT/cm_epoch_E.csv.",
+            help=".csv files with or without header and index column, .npy files of shape\n"
+            "(..., C, C), or folders LOSS/fold_K/SPLIT/cm_epoch_E.csv.",
         )
         self.parser.add_argument(
-            "--labels", metavar="FILE", help="Text file with one class name per line."
+            "--class-names",
+            "--labels",
+            dest="class_names",
+            metavar="FILE",
+            help="Text file with one class name per line.",
         )
         self.parser.add_argument(
             "--output",
             default="entropy_triangle",
             metavar="DIR",
-            help="Folder to write to, new or empty. Default: entropy_triangle.",
+            help="Output folder, new or empty. Default: entropy_triangle.",
         )
-        self.parser.add_argument(
-            "--from",
-            dest="first",
-            type=int,
-            default=1,
-            metavar="E",
-            help="First iteration of trajectories. Default: 1.",
-        )
-        self.parser.add_argument(
-            "--every",
-            type=int,
-            default=1,
-            metavar="K",
-            help="Iterations that are a multiple of K, and the last one. Default: 1.",
-        )
+        self._add_setting("start", "E", "First iteration of trajectories.", "--from")
+        self._add_setting("every", "K", "Use every K-th iteration and the last one.")
         self.parser.add_argument(
             "--method",
             choices=("basic", "percentile", "bca"),
-            default="basic",
-            help="Bootstrap intervals over samples. Default: basic.",
+            default=self._defaults["method"],
+            help="Method of the bootstrap intervals over samples. "
+            f"Default: {self._defaults['method']}.",
         )
+        self._add_setting("n-resamples", "B", "Resamples per matrix; 0 omits the intervals.")
+        add_options(self.parser, "overwrite", "quiet")
+
+    def _add_setting(self, name: str, metavar: str, text: str, *aliases: str) -> None:
+        """Add an option for a number that is also a setting of the plugin."""
+        default = self._defaults[name.replace("-", "_")]
         self.parser.add_argument(
-            "--n-resamples",
+            f"--{name}",
+            *aliases,
             type=int,
-            default=1000,
-            metavar="B",
-            help="Resamples of every matrix, 0 for no intervals. Default: 1000.",
+            default=default,
+            metavar=metavar,
+            help=f"{text} Default: {default}.",
         )
-        self.parser.add_argument(
-            "--overwrite",
-            action="store_true",
-            help="Replace the results in a folder that holds nothing but earlier results.",
-        )
-        self.parser.add_argument("-q", "--quiet", action="store_true", help="Print errors only.")
 
     def main(self, args: TriangleArgs) -> None:
         """Run the command.
 
         Raises:
-            CommandLineError: If a matrix, an option or the output folder is unusable.
+            CommandLineError: If a matrix, an option or the output folder cannot be used.
         """
-        if min(args.first, args.every) < 1:
-            raise CommandLineError(self.parser, "--from and --every start at 1.")
+        for name in ("start", "every"):
+            if getattr(args, name) < 1:
+                raise CommandLineError(
+                    self.parser, f"Option --{name} must be at least 1, got {getattr(args, name)}."
+                )
         output = Path(args.output)
-        try:
-            earlier = _earlier_results(output, args.overwrite)
+        with reporting_errors(self.parser):
+            earlier = earlier_results(output, args.overwrite, _is_result)
             from autrainer_ext_plugins.entropy_triangle.tables import IntervalSettings
 
-            settings = IntervalSettings(method=args.method, n_resamples=args.n_resamples)
-            confusions = self._read(args)
-        except ValueError as error:
-            raise CommandLineError(self.parser, str(error), code=1) from error
+            settings = IntervalSettings(
+                args.method, self._defaults["confidence"], args.n_resamples, self._defaults["seed"]
+            )
+            confusions = _read(args)
         from autrainer_ext_plugins.entropy_triangle.report import write_triangle
 
         output.mkdir(parents=True, exist_ok=True)
@@ -126,72 +131,48 @@ class TriangleScript(AbstractScript):
             print("\n".join(_describe(table)))
             print(f"Tables and figures: {output}")
 
-    def _read(self, args: TriangleArgs) -> list["ConfusionMatrix"]:
-        """Matrices of all paths, long trajectories thinned."""
-        from autrainer_ext_plugins.entropy_triangle.matrices import read_matrices
-        from autrainer_ext_plugins.entropy_triangle.plugin import thin
 
-        labels = None if args.labels is None else _read_labels(args.labels)
-        confusions: list[ConfusionMatrix] = []
-        for path in dict.fromkeys(args.matrices):
-            found, form = read_matrices(Path(path), labels)
-            if not args.quiet:
-                print(f"{path}: {form}")
-            confusions += found
-        iterations: dict[tuple[str, str], list[int]] = {}
-        for c in confusions:
-            iterations.setdefault((c.run, c.split), []).append(c.iteration)
-        for (run, split), numbers in iterations.items():
-            if len(set(numbers)) < len(numbers):
-                where = f"'{run}'" + (f" ({split})" if split else "")
-                raise ValueError(f"{where} is given twice: two matrices of one name.")
-        shown = {key: set(thin(own, args.first, args.every)) for key, own in iterations.items()}
-        return [c for c in confusions if c.iteration in shown[c.run, c.split]]
+def _read(args: TriangleArgs) -> list["ConfusionMatrix"]:
+    """Read the matrices of all paths and select their iterations."""
+    from autrainer_ext_plugins.entropy_triangle.matrices import read_matrices
+    from autrainer_ext_plugins.entropy_triangle.tables import select_iterations
 
-
-def _earlier_results(output: Path, overwrite: bool) -> list[Path]:
-    """Files to be replaced, none unless that was asked for."""
-    from autrainer_ext.atomic import is_free
-
-    if is_free(output):
-        return []
-    if not output.is_dir():
-        raise ValueError(f"Output '{output}' is not a folder.")
-    if not overwrite:
-        raise ValueError(
-            f"Output folder '{output}' is not empty: choose another with --output, or add "
-            "--overwrite."
-        )
-    files = [path for path in sorted(output.rglob("*")) if not path.is_dir()]
-    foreign = [path for path in files if not _is_earlier_result(path.relative_to(output))]
-    if foreign:
-        raise ValueError(f"Output folder '{output}' holds '{foreign[0].name}', no earlier result.")
-    return files
+    class_names = None if args.class_names is None else read_class_list(args.class_names)
+    confusions: list[ConfusionMatrix] = []
+    for path in dict.fromkeys(args.matrices):
+        found, form = read_matrices(Path(path), class_names)
+        if not args.quiet:
+            print(f"{path}: {form}")
+        confusions += found
+    iterations: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for c in confusions:
+        iterations[c.run, c.split].append(c.iteration)
+    for (run, split), numbers in iterations.items():
+        if len(set(numbers)) < len(numbers):
+            where = f"'{run}'" + (f" ({split})" if split else "")
+            raise ValueError(f"Matrix {where} is given twice: each needs its own name.")
+    selected = {
+        key: set(select_iterations(numbers, args.start, args.every))
+        for key, numbers in iterations.items()
+    }
+    return [c for c in confusions if c.iteration in selected[c.run, c.split]]
 
 
-def _is_earlier_result(path: Path) -> bool:
+def _is_result(path: Path) -> bool:
+    """Whether an earlier call may have written a file, given by its path in the output folder."""
     if len(path.parts) == 1 and path.name in _TABLES:
         return True
     is_ours = path.parts[0] == "runs" if len(path.parts) == 2 else path.name.startswith("criteria")
     return len(path.parts) < 3 and is_ours and path.suffix in (".png", ".svg")
 
 
-def _read_labels(path: str) -> list[str]:
-    if not Path(path).is_file():
-        raise ValueError(f"'{path}' does not exist.")
-    labels = [line.strip() for line in Path(path).read_text().splitlines() if line.strip()]
-    if not labels:
-        raise ValueError(f"'{path}' holds no class names.")
-    return labels
-
-
 def _describe(table: "pd.DataFrame") -> Iterator[str]:
-    """A line for every matrix, its coordinates and scores."""
+    """One line per matrix with its coordinates and scores."""
     yield "coordinates: divergence, mutual information, variation"
     keys = ["run", "split", "iteration"]
-    for (run, split, iteration), rows in table.groupby(keys, sort=False):
+    for _, rows in table.groupby(keys, sort=False):
         first = rows.iloc[0]
-        name = " ".join(part for part in (run, split, str(iteration)) if part)
+        name = " ".join(str(first[key]) for key in keys if str(first[key]))
         parts = [f"{name}: n {first['n_samples']}"]
         for row in rows.to_dict("records"):
             values = (row[key] for key in ("divergence", "mutual_information", "variation"))

@@ -1,4 +1,4 @@
-"""Plugin `Difficulty`: how hard every sample is for an ensemble of runs."""
+"""Plugin `Difficulty`: difficulty of each sample for an ensemble of runs."""
 
 from .plugin import Difficulty
 

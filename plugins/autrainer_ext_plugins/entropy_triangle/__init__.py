@@ -1,4 +1,4 @@
-"""Plugin `EntropyTriangle`: confusion matrices in the entropy triangle."""
+"""Plugin `EntropyTriangle`: confusion matrices of runs in the entropy triangle."""
 
 from .plugin import EntropyTriangle
 

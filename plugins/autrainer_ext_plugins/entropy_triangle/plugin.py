@@ -1,4 +1,4 @@
-"""Plugin `EntropyTriangle`: where the classifiers of an experiment lie in the entropy triangle."""
+"""Plugin `EntropyTriangle`: confusion matrices of saved runs in the entropy triangle."""
 
 import sys
 from collections.abc import Iterator, Sequence
@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from autrainer_ext.configurations import sources
 from autrainer_ext.information import confusion_counts
 from autrainer_ext.runs import (
     SPLITS,
@@ -22,35 +21,38 @@ from autrainer_ext.runs import (
 )
 from autrainer_ext_plugins.plugin import AbstractPlugin
 
+from .criterion import criterion_name
 from .report import write_triangle
-from .tables import ConfusionMatrix, IntervalSettings
+from .tables import EVERYTHING, ConfusionMatrix, IntervalSettings, select_iterations
 
 
 class EntropyTriangle(AbstractPlugin):
-    """Triangle coordinates of every run, split, iteration and stratum, with intervals.
+    """Entropy triangle coordinates of each run, split, iteration and stratum, with intervals.
 
-    Writes `coordinates.csv`, `summary.csv` (means over seeds at the last iteration) and figures:
-    `runs/RUN` the trajectory of a run, `criteria_SPLIT` all criteria, `strata/` their strata.
+    Files: `coordinates.csv`, `summary.csv` (means over seeds at the last iteration) and figures:
+    `runs/RUN` (trajectory of a run), `criteria_SPLIT` (all criteria) and `strata/` (strata of a
+    criterion).
 
-    Rows of split "test" at iteration k belong to the weights after iteration k. They are there
-    for every iteration if the callback `CleanOutputs` saved them; the host itself saves those of
-    the best iteration on dev, which stand at that iteration. Strata are the values of the columns
-    that `stratify` of the data set names. They need the tables that `CleanOutputs` saves in the
-    run; with `rebuild` they are taken from the data set itself, which imports the host's training
-    code and needs the data.
+    Rows of the split "test" at iteration k belong to the weights after iteration k. The callback
+    `CleanOutputs` saves these outputs for all iterations; the host alone saves them for the best
+    iteration on dev. The strata are the values of the columns in the setting `stratify` of the data
+    set. They are read from the tables that `CleanOutputs` saves in the run. With `rebuild`, they
+    are read from the data set itself, which needs the data and imports the training code of the
+    host.
+
+    The defaults of the settings are in `conf/plugin/EntropyTriangle.yaml`.
 
     Args:
-        splits: Splits to show, of "train", "dev", "test" and "train_online"; splits that a run
-            did not save are left out. "train_online" are the outputs recorded during training,
-            with augmentation and while the weights changed.
-        start: First iteration to show.
-        every: Show iterations that are a multiple of this, and the last one.
-        method: Intervals: "basic", "percentile" or "bca".
-        confidence: Share of intervals that should hold the true value.
-        n_resamples: Resamples of every confusion table; 0 for no intervals.
-        seed: Seed of the resamples.
-        rebuild: Whether to build the data sets of runs that saved no tables.
-        figures: Whether to draw figures, which takes about a second for each.
+        splits: Splits, of "train", "dev", "test" and "train_online" (outputs recorded during the
+            training pass). Splits without saved outputs are left out.
+        start: First iteration.
+        every: Distance of iterations: multiples of this number, and the last iteration.
+        method: Bootstrap method of the intervals: "basic", "percentile" or "bca".
+        confidence: Confidence level of the intervals, in (0, 1).
+        n_resamples: Number of resamples per confusion matrix; 0 omits the intervals.
+        seed: Seed of the resampling.
+        rebuild: Whether to build the data sets of runs without saved tables.
+        figures: Whether to draw figures, which takes about a second per figure.
 
     Raises:
         ValueError: If a setting is out of range.
@@ -60,15 +62,16 @@ class EntropyTriangle(AbstractPlugin):
 
     def __init__(
         self,
-        splits: Sequence[str] = ("train", "dev", "test"),
-        start: int = 1,
-        every: int = 1,
-        method: str = "basic",
-        confidence: float = 0.95,
-        n_resamples: int = 500,
-        seed: int = 0,
-        rebuild: bool = False,
-        figures: bool = True,
+        *,
+        splits: Sequence[str],
+        start: int,
+        every: int,
+        method: str,
+        confidence: float,
+        n_resamples: int,
+        seed: int,
+        rebuild: bool,
+        figures: bool,
     ) -> None:
         if isinstance(splits, str) or not splits:
             raise ValueError(f"splits must be a list of splits, got '{splits}'.")
@@ -91,21 +94,22 @@ class EntropyTriangle(AbstractPlugin):
             folder: Existing folder to write to.
 
         Raises:
-            ValueError: If a run has none of the outputs, or some cannot be read.
+            ValueError: If a run has no outputs of the splits, or a file cannot be read.
         """
         without = [] if self.rebuild else [run.name for run in runs if _lacks_tables(run)]
         if without:
             others = f" and {len(without) - 1} more" if len(without) > 1 else ""
             print(
-                f"'{without[0]}'{others} saved no tables of their splits: no strata (train with "
-                "the callback autrainer_ext.callbacks.CleanOutputs, or set rebuild=true).",
+                f"Run '{without[0]}'{others} saved no tables of their splits: strata are left out "
+                "(train with the callback autrainer_ext.callbacks.CleanOutputs, or set "
+                "rebuild=true).",
                 file=sys.stderr,
             )
         confusions: list[ConfusionMatrix] = []
         for run in tqdm(runs, desc="Runs", unit="run", leave=False):
             found = list(self._confusions(run))
             if not found:
-                raise ValueError(f"'{run.name}' has no outputs of {', '.join(self.splits)}.")
+                raise ValueError(f"Run '{run.name}' has no outputs of {', '.join(self.splits)}.")
             confusions += found
         write_triangle(confusions, self.settings, folder, figures=self.figures)
 
@@ -130,68 +134,38 @@ class EntropyTriangle(AbstractPlugin):
                     )
 
     def _outputs(self, run: Run, split: str) -> Iterator[tuple[int, RunOutputs]]:
-        """Outputs of the iterations to show, in ascending order."""
+        """Outputs of the selected iterations, in ascending order."""
         saved = iterations_with(run, split)
-        shown = thin(saved, self.start, self.every)
+        shown = select_iterations(saved, self.start, self.every)
         has_best = split == "test" and (run.path / "_test" / "test_outputs.npy").is_file()
         best = best_iteration(run) if has_best else None
         for iteration in sorted({*shown, *([best] if best and best not in saved else [])}):
             yield iteration, read_outputs(run, split, iteration if iteration in saved else None)
 
     def _strata(self, run: Run, split: str) -> dict[str, pd.Series]:
-        """Values of every stratify column, in the order of the split."""
+        """Values of each `stratify` column, in the order of the split."""
         if _lacks_tables(run) and not self.rebuild:
             return {}
         columns = run.config["dataset"].get("stratify") or []
-        table = read_metadata(run, "train" if split == "train_online" else split) if columns else {}
+        if not columns:
+            return {}
+        table = read_metadata(run, "train" if split == "train_online" else split)
         return {column: table[column] for column in columns if column in table}
 
 
-def thin(iterations: Sequence[int], start: int, every: int) -> list[int]:
-    """Iterations from `start` on that are a multiple of `every`, and the last one."""
-    last = max(iterations, default=0)
-    return [i for i in iterations if i == last or (i >= start and i % every == 0)]
-
-
-def criterion_name(run: Run) -> str:
-    """Name of the criterion a run was trained with.
-
-    Args:
-        run: The run.
-
-    Returns:
-        The configuration's name where the id of the data set ends with it ("FSDD-Focal"), else
-        the class with its arguments ("FocalLoss(gamma=2.0)").
-    """
-    dataset = run.config.get("dataset", {})
-    known = {name for source in sources() for name in source.names("criterion")}
-    carried = [name for name in known if str(dataset.get("id", "")).endswith(f"-{name}")]
-    if carried:
-        return max(carried, key=len)
-    criterion = dataset.get("criterion", "unknown")
-    if not isinstance(criterion, dict):
-        return str(criterion).rpartition(".")[2]
-    arguments = {**criterion}
-    path = arguments.pop("_target_", None)
-    if path is None:  # the host's shorthand, the path mapped to its arguments
-        ((path, arguments),) = criterion.items()
-    name = str(path).rpartition(".")[2]
-    text = ", ".join(f"{key}={value}" for key, value in (arguments or {}).items())
-    return f"{name}({text})" if text else name
-
-
 def _lacks_tables(run: Run) -> bool:
+    """Whether the data set has strata but the run saved no tables to read them from."""
     return bool(run.config["dataset"].get("stratify")) and not (run.path / "_metadata").is_dir()
 
 
 def _groups(
     run: Run, strata: dict[str, pd.Series], outputs: RunOutputs
 ) -> Iterator[tuple[str, str, np.ndarray]]:
-    """Column, value and samples of every stratum, all samples first."""
-    yield "all", "all", np.ones(len(outputs.targets), dtype=bool)
+    """Column, value and samples of each stratum, preceded by all samples."""
+    yield EVERYTHING, EVERYTHING, np.ones(len(outputs.targets), dtype=bool)
     for column, values in strata.items():
         if len(outputs.indices) and outputs.indices.max() >= len(values):
-            raise ValueError(f"'{run.name}': its tables have fewer rows than its outputs.")
+            raise ValueError(f"Run '{run.name}': its tables have fewer rows than its outputs.")
         own = values.to_numpy()[outputs.indices]
         for value in sorted(pd.unique(own[pd.notna(own)]), key=str):
             yield column, str(value), own == value

@@ -1,4 +1,4 @@
-"""Everything there is to write about confusion tables in the entropy triangle."""
+"""Write the tables and figures of confusion matrices in the entropy triangle."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,14 +22,14 @@ def write_triangle(
     """Write `coordinates.csv`, `summary.csv` and the figures.
 
     Args:
-        confusions: Tables of counts.
-        settings: How intervals over samples are made.
+        confusions: Confusion matrices.
+        settings: Settings of the intervals over samples.
         folder: Folder to write to.
         figures: Whether to draw figures.
-        quiet: Whether to show no progress.
+        quiet: Whether to hide progress bars.
 
     Returns:
-        The coordinates.
+        Table of the coordinates.
     """
     table = coordinate_table(confusions, settings, quiet=quiet)
     write_table(table[COLUMNS], folder / "coordinates.csv")

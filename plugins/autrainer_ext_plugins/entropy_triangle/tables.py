@@ -1,4 +1,4 @@
-"""Tables of triangle coordinates, from confusion counts and where they come from."""
+"""Tables of the entropy triangle coordinates of confusion matrices."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -21,7 +21,7 @@ from autrainer_ext.information import (
 )
 from autrainer_ext.runs import run_labels
 
-EVERYTHING = "all"
+EVERYTHING = "all"  # column and value of the stratum of all samples
 _COORDINATES = ("divergence", "mutual_information", "variation", "x", "y")
 _SCORES = ("accuracy", "balanced_accuracy", "ema", "nit")
 QUANTITIES = (*_COORDINATES, *_SCORES)
@@ -29,17 +29,17 @@ QUANTITIES = (*_COORDINATES, *_SCORES)
 
 @dataclass(frozen=True)
 class ConfusionMatrix:
-    """Confusion counts and where they come from.
+    """Confusion matrix and its origin.
 
     Attributes:
         counts: Counts, shape (C, C); rows are true classes.
         run: Name of the run.
-        family: What the runs that differ in the seed alone have in common.
+        family: Name of the run without its seed, shared by runs that differ only in the seed.
         criterion: Name of the criterion.
         seed: Seed or fold.
         split: Split of the data.
-        iteration: Iteration of training.
-        stratum_column: Column of the data set that tells the samples apart, or "all".
+        iteration: Iteration of the training.
+        stratum_column: Column of the data set that defines the stratum, or "all".
         stratum: Value of that column, or "all".
     """
 
@@ -67,19 +67,19 @@ COLUMNS = [
 
 @dataclass(frozen=True)
 class IntervalSettings:
-    """How intervals over samples are made; see `autrainer_ext.information.bootstrap`.
+    """Settings of the intervals over samples; see `autrainer_ext.information.confusion_interval`.
 
     Attributes:
         method: "basic", "percentile" or "bca".
-        confidence: Share of intervals that should hold the true value.
-        n_resamples: Number of resamples; 0 for no intervals.
-        seed: Seed of the resamples.
+        confidence: Confidence level, in (0, 1).
+        n_resamples: Number of resamples; 0 omits the intervals.
+        seed: Seed of the resampling.
     """
 
-    method: str = "basic"
-    confidence: float = 0.95
-    n_resamples: int = 500
-    seed: int = 0
+    method: str
+    confidence: float
+    n_resamples: int
+    seed: int
 
     def __post_init__(self) -> None:
         if self.n_resamples:
@@ -87,14 +87,14 @@ class IntervalSettings:
 
 
 def quantities(counts: np.ndarray) -> np.ndarray:
-    """Everything the table shows of square confusion tables.
+    """All quantities of the table, computed from confusion matrices.
 
     Args:
         counts: Counts, shape (..., C, C).
 
     Returns:
         Values in [0, 1], shape (..., 3 views, 9 quantities), in the order of `VIEWS` and
-        `QUANTITIES`. The scores are the same in every view.
+        `QUANTITIES`. The scores are the same in all views.
     """
     h = entropies(counts)
     scores = [accuracy(counts), balanced_accuracy(counts), ema(h), nit(h)]
@@ -108,19 +108,19 @@ def quantities(counts: np.ndarray) -> np.ndarray:
 def coordinate_table(
     confusions: Sequence[ConfusionMatrix], settings: IntervalSettings, *, quiet: bool = False
 ) -> pd.DataFrame:
-    """Coordinates of confusion tables, with intervals over their samples.
+    """Table of the coordinates of confusion matrices, with intervals over their samples.
 
     Args:
-        confusions: Tables; of the same size or not.
-        settings: How intervals are made.
-        quiet: Whether to show no progress.
+        confusions: Confusion matrices; their numbers of classes may differ.
+        settings: Settings of the intervals.
+        quiet: Whether to hide the progress bar.
 
     Returns:
-        Three rows per table, one for each view, with the columns `COLUMNS` and `family`. Limits
+        Three rows per matrix, one per view, with the columns `COLUMNS` and `family`. The limits
         are nan without resamples and for a single sample.
     """
     parts = []
-    for confusion in tqdm(confusions, desc="Intervals", unit="table", disable=quiet, leave=False):
+    for confusion in tqdm(confusions, desc="Intervals", unit="matrix", disable=quiet, leave=False):
         limits = np.full((2, len(VIEWS), len(QUANTITIES)), np.nan)
         if settings.n_resamples:
             limits = np.stack(confusion_interval(confusion.counts, quantities, **vars(settings)))
@@ -139,23 +139,42 @@ def coordinate_table(
     return pd.DataFrame(columns)[[*COLUMNS, "family"]]
 
 
+def select_iterations(iterations: Sequence[int], start: int, every: int) -> list[int]:
+    """Select the iterations to show.
+
+    Args:
+        iterations: Numbers of the iterations.
+        start: First iteration to show.
+        every: Distance: multiples of this number are shown.
+
+    Returns:
+        Selected iterations in their order, including the last iteration in any case.
+
+    Example:
+        >>> select_iterations(range(1, 12), start=4, every=3)
+        [6, 9, 11]
+    """
+    last = max(iterations, default=0)
+    return [i for i in iterations if i == last or (i >= start and i % every == 0)]
+
+
 def last_iterations(table: pd.DataFrame) -> pd.DataFrame:
-    """Rows of the last iteration that each run has of each split."""
+    """Rows of the last iteration of each run and split."""
     last = table.groupby(["run", "split"])["iteration"].transform("max")
     return table[table["iteration"] == last]
 
 
-def summary_table(table: pd.DataFrame, confidence: float = 0.95) -> pd.DataFrame:
-    """Means over runs that differ in their seed alone, each at its last iteration.
+def summary_table(table: pd.DataFrame, confidence: float) -> pd.DataFrame:
+    """Table of the means over runs that differ only in the seed, at the last iteration of each.
 
     Args:
-        table: What `coordinate_table` returns.
-        confidence: Share of intervals that should hold the true mean.
+        table: Result of `coordinate_table`.
+        confidence: Confidence level of the intervals, in (0, 1).
 
     Returns:
-        One row per family, split, stratum and view. Each quantity is a mean with its standard
-        deviation `*_sd` and the limits `*_low` and `*_high` of Student's interval of the mean
-        over runs. A single run has no standard deviation and keeps its own limits, over samples.
+        One row per family, split, stratum and view. Each quantity is a mean over runs with its
+        standard deviation `*_sd` and the limits `*_low` and `*_high` of Student's interval of the
+        mean. For a single run, the standard deviation is nan and the limits are those over samples.
     """
     keys = ["family", "criterion", "split", "stratum_column", "stratum", "view"]
     groups = last_iterations(table).groupby(keys, sort=False)
@@ -180,15 +199,15 @@ def _unique(values: pd.Series) -> list[str]:
     return [str(value) for value in sorted(values.unique())]
 
 
-def labels(table: pd.DataFrame) -> dict[str, str]:
-    """A short name for every family.
+def family_labels(table: pd.DataFrame) -> dict[str, str]:
+    """Short label of each family of runs.
 
     Args:
         table: Table with the columns `family` and `criterion`.
 
     Returns:
-        Names by family: the criterion where it tells the families apart, else the parts of the
-        family's name that are not common to all.
+        Labels by family: the criterion if all families have different criteria, else the parts of
+        the name in which the families differ.
     """
     criteria = dict(table[["family", "criterion"]].drop_duplicates().to_numpy())
     if len(set(criteria.values())) == len(criteria):

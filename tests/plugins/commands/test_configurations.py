@@ -32,13 +32,13 @@ def test_list_shows_sources_in_the_order_of_the_search_path(run):
     ]
 
 
-def test_list_tells_what_is_hidden(run):
+def test_list_marks_what_is_hidden(run):
     lines = run("list", "model", "-p", "CPMobile").splitlines()
     assert lines[1] == " - CPMobile"
     assert lines[3] == " - CPMobile (hidden by the one above)"
 
 
-def test_list_knows_groups_of_the_user(run):
+def test_list_finds_groups_of_the_user(run):
     assert " - Own" in run("list", "plugin")
 
 

@@ -2,7 +2,7 @@ import pytest
 
 HOST_OF = """
 import sys
-from autrainer_ext_plugins.hosts import host_command_line
+from autrainer_ext_plugins.commands.hosts import host_command_line
 print(type(host_command_line(sys.argv[1:])).__module__.split(".")[0], "aucurriculum" in sys.modules)
 """
 PLAIN, CURRICULUM = "autrainer False", "aucurriculum True"

@@ -85,7 +85,9 @@ def test_folder_with_other_files_is_left_alone(run, tmp_path):
     (tmp_path / "out/notes.txt").write_text("mine")
     with pytest.raises(CommandLineError, match="'out' is not empty"):
         run()
-    with pytest.raises(CommandLineError, match="holds 'notes.txt', which is no earlier result"):
+    with pytest.raises(
+        CommandLineError, match="contains 'notes.txt', which is not an earlier result"
+    ):
         run("--overwrite")
     assert contents(tmp_path / "out") == ["notes.txt"]
 

@@ -55,12 +55,12 @@ def test_without_names_those_run_that_say_so(project, command):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ("-p Nothing", "No plugin 'Nothing'. There are: "),
-        ("-p RunNames -o colour=red", "RunNames has no setting 'colour', only suffix."),
+        ("-p Nothing", "Unknown plugin 'Nothing'."),
+        ("-p RunNames -o colour=red", "Unknown RunNames setting 'colour'. Choose from: suffix."),
         ("-p RunNames -o suffix=1", "suffix must be text, got 1."),
-        ("-p RunNames -o suffix", "-o takes KEY=VALUE, got 'suffix'."),
+        ("-p RunNames -o suffix", "Option -o needs KEY=VALUE, got 'suffix'."),
         ("-p RunNames -o suffix=fail", "RunNames: this run is not to its liking."),
-        ("-o suffix=x", "-o needs exactly one plugin, named with -p."),
+        ("-o suffix=x", "Option -o needs exactly one plugin, named with -p."),
         ("-p NoPlugin", "NoPlugin.yaml'): Class Fraction is not a plugin: it does"),
     ],
 )

@@ -9,7 +9,7 @@ from scipy.special import log_softmax
 
 from autrainer_ext.intervals import crossed_mean_interval, mean_interval
 from autrainer_ext.runs import read_run
-from autrainer_ext_plugins.devices.plugin import Devices
+from autrainer_ext_plugins.plugin import load_plugin
 
 SCENES = ["bus", "park", "tram"]
 
@@ -47,7 +47,7 @@ def write_run(
 
 def analyse(folder, runs, **settings):
     (folder / "devices").mkdir()
-    Devices(**settings).run(runs, folder / "devices")
+    load_plugin("Devices", settings).run(runs, folder / "devices")
     return (pd.read_csv(folder / f"devices/{name}.csv") for name in ("devices", "task1"))
 
 
@@ -162,7 +162,9 @@ def test_conditions_without_a_common_seed_or_common_recordings_are_not_compared(
 def test_run_without_tables_is_named_with_the_remedy(tmp_path):
     run, *_ = write_run(tmp_path, "run")
     shutil.rmtree(run.path / "_metadata")
-    with pytest.raises(ValueError, match="'run' saved no tables .*CleanOutputs, or set rebuild"):
+    with pytest.raises(
+        ValueError, match="Run 'run' saved no tables .*CleanOutputs, or set rebuild"
+    ):
         analyse_first(tmp_path, [run])
 
 
@@ -203,19 +205,25 @@ def test_names_of_devices_may_be_numbers(tmp_path):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"column": "phone"}, "A table of 'run' has no column 'phone', only scene, device"),
-        ({"group": ["moment", "hour"]}, "A table of 'run' has no column 'hour', only"),
-        ({"column": "empty"}, "90 test samples of 'run' have no 'empty'"),
+        (
+            {"column": "phone"},
+            "Unknown column in the tables of run 'run' 'phone'.* Choose from: scene, device",
+        ),
+        (
+            {"group": ["moment", "hour"]},
+            "Unknown column in the tables of run 'run' 'hour'.* Choose from: ",
+        ),
+        ({"column": "empty"}, "Column 'empty' is empty for 90 test samples of run 'run'"),
     ],
 )
 def test_bad_columns_are_named_and_nothing_is_written(tmp_path, settings, message):
     run, *_ = write_run(tmp_path, "run", empty=None)
     (tmp_path / "devices").mkdir()
     with pytest.raises(ValueError, match=message):
-        Devices(**settings).run([run], tmp_path / "devices")
+        load_plugin("Devices", settings).run([run], tmp_path / "devices")
     assert not list((tmp_path / "devices").iterdir())
 
 
 def test_column_must_be_a_name():
     with pytest.raises(ValueError, match="must be the name of a column, got 3"):
-        Devices(column=3)
+        load_plugin("Devices", {"column": 3})

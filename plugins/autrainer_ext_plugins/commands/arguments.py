@@ -1,0 +1,256 @@
+"""Options, checks and input files that several commands share.
+
+The checks raise a `ValueError` with the message for the user; `reporting_errors` turns it into the
+error of a command line.
+"""
+
+import argparse
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from autrainer.core.scripts import CommandLineError
+
+from autrainer_ext.atomic import is_free
+from autrainer_ext.configurations import find_configuration
+from autrainer_ext.serving.audio_files import collect_files
+
+_OPTIONS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
+    "checkpoint": (
+        ("-c", "--checkpoint"),
+        {
+            "default": "_best",
+            "metavar": "C",
+            "help": "Folder of the weights in the model directory. Default: _best.",
+        },
+    ),
+    "extension": (
+        ("-e", "--extension"),
+        {"default": "wav", "metavar": "E", "help": "Extension of the audio files. Default: wav."},
+    ),
+    "recursive": (
+        ("-r", "--recursive"),
+        {"action": "store_true", "help": "Search sub-folders too."},
+    ),
+    "seed": (
+        ("--seed",),
+        {
+            "type": int,
+            "default": 0,
+            "metavar": "S",
+            "help": "Seed of all random draws. Default: 0.",
+        },
+    ),
+    "overwrite": (
+        ("--overwrite",),
+        {
+            "action": "store_true",
+            "help": "Replace earlier results in an output folder that contains nothing else.",
+        },
+    ),
+    "quiet": (("-q", "--quiet"), {"action": "store_true", "help": "Print only errors."}),
+}
+
+
+def add_options(parser: argparse.ArgumentParser, *names: str) -> None:
+    """Add shared options to a command.
+
+    Args:
+        parser: Parser of the command.
+        names: Names of options: "checkpoint", "extension", "recursive", "seed", "overwrite" or
+            "quiet".
+    """
+    for name in names:
+        flags, settings = _OPTIONS[name]
+        parser.add_argument(*flags, **settings)
+
+
+def add_batch_size(parser: argparse.ArgumentParser, default: int) -> None:
+    """Add the option for the number of inputs per forward pass of the network.
+
+    Args:
+        parser: Parser of the command.
+        default: Default of the command.
+    """
+    parser.add_argument(
+        "-b",
+        "--batch-size",
+        type=positive_int,
+        default=default,
+        metavar="B",
+        help=f"Maximum number of inputs per forward pass. Default: {default}.",
+    )
+
+
+def positive_int(text: str) -> int:
+    """Parse a whole number that is at least 1.
+
+    Args:
+        text: Text of the argument.
+
+    Raises:
+        argparse.ArgumentTypeError: If the text is anything else.
+
+    Example:
+        >>> positive_int("32")
+        32
+    """
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number from 1 on")
+    return int(text)
+
+
+@contextmanager
+def reporting_errors(parser: argparse.ArgumentParser) -> Iterator[None]:
+    """Raise the errors of a block as errors of the command line, with exit code 1.
+
+    Args:
+        parser: Parser of the command.
+
+    Raises:
+        CommandLineError: If the block raises `ValueError` or `FileExistsError`.
+    """
+    try:
+        yield
+    except (ValueError, FileExistsError) as error:
+        raise CommandLineError(parser, str(error), code=1) from error
+
+
+def check_model(directory: Path | str, checkpoint: str) -> None:
+    """Check that a model directory exists and has a checkpoint.
+
+    Args:
+        directory: Run or model directory.
+        checkpoint: Folder of the weights in that directory.
+
+    Raises:
+        ValueError: If the directory, the weights or the description of the network is missing.
+    """
+    if not Path(directory).is_dir():
+        raise ValueError(f"Model directory '{directory}' does not exist.")
+    weights = Path(directory, checkpoint, "model.pt")
+    if not weights.is_file():
+        raise ValueError(f"Checkpoint '{weights}' does not exist.")
+    if not Path(directory, "model.yaml").is_file():
+        raise ValueError(f"Model directory '{directory}' has no model.yaml.")
+
+
+def check_input_folder(folder: Path | str) -> None:
+    """Check that the input folder exists.
+
+    Args:
+        folder: Folder of audio files.
+
+    Raises:
+        ValueError: If the folder does not exist.
+    """
+    if not Path(folder).is_dir():
+        raise ValueError(f"Input folder '{folder}' does not exist.")
+
+
+def find_audio_files(folder: Path | str, extension: str, recursive: bool) -> list[str]:
+    """Find the audio files of a folder.
+
+    Args:
+        folder: Existing folder.
+        extension: Extension of the files.
+        recursive: Whether to search sub-folders too.
+
+    Returns:
+        Paths relative to the folder, sorted; at least one.
+
+    Raises:
+        ValueError: If there are no such files.
+    """
+    files = collect_files(str(folder), extension, recursive)
+    if not files:
+        raise ValueError(f"No '{extension}' files found in '{folder}'.")
+    return files
+
+
+def find_preprocessing(name: str) -> str | None:
+    """Find a preprocessing configuration.
+
+    Args:
+        name: Name of the configuration, path of a YAML file, "default" for the configuration of
+            the model, or "None" for no preprocessing.
+
+    Returns:
+        Path of the file; "default" and None for these two names.
+
+    Raises:
+        ValueError: If the configuration does not exist.
+    """
+    if name in ("default", "None"):
+        return name if name == "default" else None
+    as_path = Path(name if name.endswith(".yaml") else f"{name}.yaml")
+    path = as_path if as_path.is_file() else find_configuration("preprocessing", name)
+    if path is None:
+        raise ValueError(f"Preprocessing configuration '{name}' does not exist.")
+    return str(path)
+
+
+def check_free(output: Path | str) -> None:
+    """Check that nothing would be overwritten.
+
+    Args:
+        output: Folder to create.
+
+    Raises:
+        ValueError: If it is a file or a folder that is not empty.
+    """
+    if not is_free(Path(output)):
+        raise ValueError(f"Output '{output}' exists and is not an empty folder: choose another.")
+
+
+def earlier_results(output: Path, overwrite: bool, is_result: Callable[[Path], bool]) -> list[Path]:
+    """Find the results in the output folder that a command is going to replace.
+
+    Args:
+        output: Folder to create or to write to.
+        overwrite: Whether earlier results may be replaced.
+        is_result: Whether a file, given by its path in the folder, may be an earlier result.
+
+    Returns:
+        Files to replace; none if the folder is new or empty.
+
+    Raises:
+        ValueError: If the output is a file, contains results that may not be replaced, or contains
+            any file that is not an earlier result.
+    """
+    if is_free(output):
+        return []
+    if not output.is_dir():
+        raise ValueError(f"Output '{output}' is not a folder.")
+    if not overwrite:
+        raise ValueError(
+            f"Output folder '{output}' is not empty: choose another, or add --overwrite."
+        )
+    files = [path for path in sorted(output.rglob("*")) if not path.is_dir()]
+    for file in files:
+        name = file.relative_to(output)
+        if not is_result(name):
+            raise ValueError(
+                f"Output folder '{output}' contains '{name}', which is not an earlier result: "
+                "choose another folder."
+            )
+    return files
+
+
+def read_class_list(path: Path | str) -> list[str]:
+    """Read class names from a text file with one name per line.
+
+    Args:
+        path: Text file; empty lines are ignored.
+
+    Raises:
+        ValueError: If the file does not exist or contains no names.
+    """
+    if not Path(path).is_file():
+        raise ValueError(f"File of class names '{path}' does not exist.")
+    lines = Path(path).read_text(encoding="utf-8").splitlines()
+    names = [line.strip() for line in lines if line.strip()]
+    if not names:
+        raise ValueError(f"File of class names '{path}' is empty.")
+    return names

@@ -1,0 +1,102 @@
+"""Scores per device, per group of devices and per class."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+from scipy.special import logsumexp
+
+from autrainer_ext.information import confusion_counts, confusion_interval, ema, entropies
+from autrainer_ext.intervals import mean_interval
+from autrainer_ext.runs import RunOutputs
+
+SCORES = ["log_loss", "accuracy"]
+GROUPS = ("seen", "unseen", "all")
+
+
+def parts(devices: pd.Series, seen: set[str]) -> Iterator[tuple[str, str, np.ndarray]]:
+    """Parts of the samples: each device, seen devices first, then groups of devices.
+
+    Args:
+        devices: Device of each sample, length N.
+        seen: Devices that occur in training.
+
+    Yields:
+        Device ("" for a group), group ("seen", "unseen" or "all") and mask of the samples, shape
+        (N,). Empty groups are left out.
+    """
+    for name in sorted(devices.unique(), key=lambda name: (name not in seen, name)):
+        yield name, "seen" if name in seen else "unseen", (devices == name).to_numpy()
+    is_seen = devices.isin(seen).to_numpy()
+    for group, mask in zip(GROUPS, (is_seen, ~is_seen, is_seen | ~is_seen), strict=True):
+        if mask.any():
+            yield "", group, mask
+
+
+def sample_scores(outputs: RunOutputs, names: pd.Series) -> pd.DataFrame:
+    """Log loss in nats and accuracy of each sample.
+
+    Args:
+        outputs: Outputs of N samples.
+        names: Name of each sample, length N.
+
+    Returns:
+        Columns `SCORES`, indexed by name.
+    """
+    logits = outputs.outputs.astype(float)
+    of_target = logits[np.arange(len(logits)), outputs.targets]
+    columns = {
+        "log_loss": logsumexp(logits, axis=1) - of_target,
+        "accuracy": (logits.argmax(axis=1) == outputs.targets).astype(float),
+    }
+    return pd.DataFrame(columns, index=names.to_numpy())
+
+
+def scores(
+    outputs: RunOutputs, samples: pd.DataFrame, mask: np.ndarray, shares: pd.DataFrame
+) -> dict[str, float]:
+    """Scores of a part of the samples with their intervals.
+
+    Args:
+        outputs: Outputs of N samples.
+        samples: Result of `sample_scores`.
+        mask: Samples of the part, shape (N,).
+        shares: Contributions of the groups of parallel recordings to the means.
+
+    Returns:
+        Number of samples, accuracy, log loss and EMA, each with lower and upper limit.
+    """
+    found: dict[str, float] = {"n_samples": int(mask.sum())}
+    for name in ("accuracy", "log_loss"):
+        low, high = mean_interval(shares[name].to_numpy())
+        found |= {name: samples[name][mask].mean(), f"{name}_low": low, f"{name}_high": high}
+    predicted = outputs.outputs.argmax(axis=1)[mask]
+    counts = confusion_counts(outputs.targets[mask], predicted, len(outputs.class_names))
+    ema_low, ema_high = confusion_interval(counts, lambda tables: ema(entropies(tables)))
+    limits = {"ema_low": float(ema_low), "ema_high": float(ema_high)}
+    return found | {"ema": float(ema(entropies(counts)))} | limits
+
+
+def class_table(outputs: RunOutputs, devices: pd.Series, samples: pd.DataFrame) -> pd.DataFrame:
+    """Scores of each class, overall and per device.
+
+    Args:
+        outputs: Outputs of N samples.
+        devices: Device of each sample, length N.
+        samples: Result of `sample_scores`.
+
+    Returns:
+        One row for all classes and one per class: column `class`, the scores, and the scores per
+        device (`accuracy_a`).
+    """
+    names = np.array(outputs.class_names)[outputs.targets]
+    samples = samples.assign(**{"class": names, "device": devices.to_numpy()})
+    everything = samples.assign(**{"class": "all"})
+    tables = []
+    for rows in (everything, samples):
+        overall = rows.groupby("class", sort=False)[SCORES].mean()
+        per_device = rows.pivot_table(index="class", columns="device", values=SCORES)
+        per_device.columns = [f"{score}_{device}" for score, device in per_device.columns]
+        tables.append(overall.join(per_device))
+    tables[1] = tables[1].reindex(outputs.class_names).dropna(how="all")
+    return pd.concat(tables).reset_index(names="class")
