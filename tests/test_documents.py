@@ -150,11 +150,11 @@ def test_every_configuration_is_in_the_overview():
             assert (group, file.stem) in listed or file.stem == "config", (group, file.stem)
 
 
-def test_glossary_is_sorted_and_has_one_line_per_term():
-    rows = re.findall(r"^\| (`?[^|`]+`?)[^|]* \|.*$", (ROOT / "docs/glossary.md").read_text(), re.M)
-    terms = [row.strip(" `").lower() for row in rows if row.strip() not in ("Term", "---")]
-    assert terms == sorted(terms)
-    assert len(terms) == len(set(terms))
+def test_glossary_is_sorted():
+    lines = (ROOT / "docs/glossary.md").read_text().splitlines()
+    cells = [line.split("|")[1].replace("`", "").strip().lower() for line in lines if "|" in line]
+    terms = cells[2:]  # after the header and the line below it
+    assert terms == sorted(set(terms))
 
 
 @pytest.fixture
