@@ -74,6 +74,12 @@ def test_links_resolve(path):
         assert not anchor or anchor in anchors(file), f"{target} has no such heading"
 
 
+def test_documents_named_in_configurations_exist():
+    for file in [*(ROOT / "conf").rglob("*.yaml"), *(ROOT / "benchmarks").glob("*.py")]:
+        for name in re.findall(r"docs/[\w/]+\.md", file.read_text()):
+            assert (ROOT / name).is_file(), f"{document(file)} names {name}"
+
+
 @pytest.mark.parametrize("path", DOCUMENTS, ids=document)
 def test_every_document_is_linked(path):
     if path.name in ("README.md", "CHANGELOG.md"):
@@ -243,3 +249,49 @@ def test_example_data_set_and_explainer_run(project, command):
     command("autrainer-ext", *arguments, "-o", "max_samples=2", cwd=project)
     scores = pd.read_csv("results/tones/fidelity/scores.csv")
     assert set(scores["explainer"]) == {"saliency", "frame_saliency", "random"}
+
+
+def is_training(line):
+    """Whether a recipe trains, which takes minutes and is run by the test of the demo."""
+    return line[1] in ("train", "demo")
+
+
+RECIPES = [line for line in commands(ROOT / "README.md") if not is_training(line)]
+
+
+DEMO_LIKE = """
+defaults: [train_tones, _self_]
+experiment_id: demo
+iterations: 2
+callbacks: [autrainer_ext.callbacks.CleanOutputs]
+hydra: {sweeper: {params: {+seed: "1,2"}}}
+"""
+
+
+@pytest.mark.slow
+def test_recipes_of_the_readme_run(project, command):
+    """On the tones, recorded by two made-up devices, in place of the scenes of the demo."""
+    command("autrainer-ext", "fetch", "-cn", "train_tones", cwd=project)
+    for split in ("train", "dev", "test"):
+        table = pd.read_csv(f"data/Tones/{split}.csv")
+        devices = np.arange(len(table)) // 3 % (2 if split == "train" else 3)
+        table.assign(device=np.array(["a", "b", "c"])[devices]).to_csv(
+            f"data/Tones/{split}.csv", index=False
+        )
+    Path("conf/demo_like.yaml").write_text(DEMO_LIKE)
+    command("autrainer-ext", "preprocess", "-cn", "demo_like", cwd=project)
+    command("autrainer-ext", "train", "-cn", "demo_like", cwd=project)
+    Path("wavs").mkdir()
+    for file in Path("data/Tones/default").glob("test-*.wav"):
+        shutil.copy(file, "wavs")
+    run = sorted(Path("results/demo/training").glob("Tones_*_1"))[0]
+    for program, *arguments in RECIPES:
+        command(program, *(a.replace("$RUN", str(run)) for a in arguments), cwd=project)
+    results = Path("results/demo")
+    for file in (
+        *["predictions_adapted/results.csv", "explanations/summary.csv"],
+        *[results / "entropy_triangle/criteria_test.png", results / "adaptation/summary.csv"],
+        *[results / "difficulty/gallery/index.csv", results / "devices/devices.csv"],
+        results / "latent/separability.csv",
+    ):
+        assert Path(file).is_file()
