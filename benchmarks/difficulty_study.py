@@ -1,4 +1,4 @@
-"""Numbers of docs/difficulty.md: what hard recordings have in common, and what curricula bring.
+"""Numbers of docs/studies/difficulty.md: properties of hard recordings, effect of curricula.
 
     python benchmarks/difficulty_study.py recordings results/difficulty
     python benchmarks/difficulty_study.py curricula results/difficulty_plain \
