@@ -48,7 +48,8 @@ class AbstractPlugin(ABC):
 def load_plugin(name: str, overrides: Mapping[str, Any] | None = None) -> AbstractPlugin:
     """Build a plugin from its configuration `plugin/NAME.yaml` or from the path of its class.
 
-    A configuration in the user's `conf/plugin/` takes precedence over a shipped one.
+    A configuration in the user's `conf/plugin/` takes precedence over a shipped one; settings of a
+    shipped plugin that it leaves out have their shipped values.
 
     Args:
         name: Name of a configuration, or dotted path of a class. A path selects the
@@ -69,10 +70,10 @@ def load_plugin(name: str, overrides: Mapping[str, Any] | None = None) -> Abstra
         raise unknown_name("plugin", name, plugin_names())
     label = f"{name} ('{path}')" if path else name
     config = _read(path) if path else {"_target_": name}
+    plugin_class = _import_class(config.get("_target_"), label)
+    config = _defaults(plugin_class) | _with_present_names(config, plugin_class.renamed, name)
     for key in ("id", "automatic"):
         config.pop(key, None)
-    plugin_class = _import_class(config.get("_target_"), label)
-    config = _with_present_names(config, plugin_class.renamed, name)
     overrides = _with_present_names(overrides or {}, plugin_class.renamed, name)
     unknown = sorted(set(overrides) - set(config))
     if path and unknown:
@@ -124,6 +125,14 @@ def _find_configuration_of_class(name: str) -> Path | None:
         if is_namesake and _import_class(target, candidate) is plugin_class:
             return paths[candidate]
     return None
+
+
+def _defaults(plugin_class: type[AbstractPlugin]) -> dict[str, Any]:
+    """Shipped settings of a shipped plugin, of which the user's configuration may set only some."""
+    if not plugin_class.__module__.startswith("autrainer_ext_plugins."):
+        return {}
+    path = find_configuration("plugin", plugin_class.__name__, sources()[1:2])
+    return _read(path) if path else {}
 
 
 def _import_class(path: str | None, label: str) -> type[AbstractPlugin]:
