@@ -34,7 +34,8 @@ class ExplainSettings:
         panels: Whether a figure is drawn per clip and explainer.
         source_compatible: Whether masks and measures are those of the published
             mask-and-reconstruct code, including its errors.
-        preprocessing: Path of a preprocessing configuration, or "default" for that of the model.
+        preprocessing: Path of a preprocessing configuration, "default" for that of the model, or
+            None for none.
         checkpoint: Folder of the checkpoint inside the model directory.
         batch_size: Number of inputs per forward pass.
         seed: Seed of explainers, white noise and randomised layers.
@@ -64,7 +65,7 @@ class ExplainSettings:
     sanity: bool = False
     panels: bool = True
     source_compatible: bool = False
-    preprocessing: str = "default"
+    preprocessing: str | None = "default"
     checkpoint: str = "_best"
     batch_size: int = 16
     seed: int = 0

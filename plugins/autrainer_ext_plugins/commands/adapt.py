@@ -2,12 +2,21 @@
 
 import shutil
 import sys
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from autrainer.core.scripts import AbstractScript, CommandLineError
+from autrainer.core.scripts import AbstractScript
+
+from .arguments import (
+    add_options,
+    check_free,
+    check_input_folder,
+    check_model,
+    find_audio_files,
+    progress_bar,
+    reporting_errors,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,21 +77,7 @@ class AdaptScript(AbstractScript):
         add("input", help="Folder of audio from the place where the model will be used.")
         add("output", help="Model directory to write.")
         add("--method", choices=_METHODS, default="ntta", help="Adaptation method. Default: ntta.")
-        add(
-            "-c",
-            "--checkpoint",
-            default="_best",
-            metavar="C",
-            help="Folder of the weights in the model directory. Default: _best.",
-        )
-        add(
-            "-e",
-            "--extension",
-            default="wav",
-            metavar="E",
-            help="Extension of the audio files. Default: wav.",
-        )
-        add("-r", "--recursive", action="store_true", help="Search sub-folders too.")
+        add_options(self.parser, "checkpoint", "extension", "recursive")
         add("--passes", type=int, default=1, help="Number of passes over all files. Default: 1.")
         add(
             "-b",
@@ -100,7 +95,7 @@ class AdaptScript(AbstractScript):
         )
         add("--length", type=float, metavar="S", help="Cut or pad all files to S seconds.")
         add("--seed", type=int, default=0, help="Seed of the order and the views. Default: 0.")
-        add("-q", "--quiet", action="store_true", help="Print only errors.")
+        add_options(self.parser, "quiet")
 
     def main(self, args: AdaptArgs) -> None:
         """Run the command; exits with 3 if some files could not be used.
@@ -111,11 +106,9 @@ class AdaptScript(AbstractScript):
         Raises:
             CommandLineError: If nothing could be done or an argument is wrong.
         """
-        try:
+        with reporting_errors(self.parser):
             _check_arguments(args)
             steps, n_files, n_failed, has_changed = _adapt(args)
-        except ValueError as error:
-            raise CommandLineError(self.parser, str(error), code=1) from error
         if not has_changed:
             print(
                 "The model is unchanged, since no step was taken. The guard of NTTA takes no step "
@@ -133,42 +126,13 @@ class AdaptScript(AbstractScript):
 
 def _check_arguments(args: AdaptArgs) -> None:
     """Check what can be checked without slow imports."""
-    _check_model(args.model, args.checkpoint)
-    _check_input_folder(args.input)
-    _check_free(args.output)
+    check_model(args.model, args.checkpoint)
+    check_input_folder(args.input)
+    check_free(args.output)
     if args.batch_size < 2:
         raise ValueError(f"--batch-size must be at least 2, got {args.batch_size}.")
     if args.method == "batch_norm" and (args.learning_rate or args.parameters):
         raise ValueError("Method 'batch_norm' has no options --learning-rate and --parameters.")
-
-
-def _check_model(directory: str, checkpoint: str) -> None:
-    if not Path(directory, "model.yaml").is_file():
-        raise ValueError(f"Model directory '{directory}' has no model.yaml.")
-    weights = Path(directory, checkpoint, "model.pt")
-    if not weights.is_file():
-        raise ValueError(f"Checkpoint '{weights}' does not exist.")
-
-
-def _check_input_folder(folder: str) -> None:
-    if not Path(folder).is_dir():
-        raise ValueError(f"Input folder '{folder}' does not exist.")
-
-
-def _check_free(output: str) -> None:
-    from autrainer_ext.atomic import is_free
-
-    if not is_free(Path(output)):
-        raise ValueError(f"Output '{output}' exists and is not an empty folder: choose another.")
-
-
-def _find_audio_files(folder: str, extension: str, recursive: bool) -> list[str]:
-    from autrainer_ext.serving.audio_files import collect_files
-
-    files = collect_files(folder, extension, recursive)
-    if not files:
-        raise ValueError(f"No '{extension}' files found in '{folder}'.")
-    return files
 
 
 def _adapt(args: AdaptArgs) -> tuple["pd.DataFrame", int, int, bool]:
@@ -182,7 +146,7 @@ def _adapt(args: AdaptArgs) -> tuple["pd.DataFrame", int, int, bool]:
     from autrainer_ext.adaptation import Protocol, adapt, make_method, settle
     from autrainer_ext.serving.features import FeatureReader
 
-    files = _find_audio_files(args.input, args.extension, args.recursive)
+    files = find_audio_files(args.input, args.extension, args.recursive)
     protocol = Protocol(
         mode="offline", passes=args.passes, batch_size=args.batch_size, seed=args.seed
     )
@@ -190,7 +154,7 @@ def _adapt(args: AdaptArgs) -> tuple["pd.DataFrame", int, int, bool]:
         model_path=args.model, checkpoint=args.checkpoint, length_seconds=args.length
     )
     method = make_method(args.method, reader.model, _method_options(args))
-    read = reader.read(args.input, files, progress=_progress(args, "Reading"))
+    read = reader.read(args.input, files, progress=progress_bar("Reading", quiet=args.quiet))
     _check_number_of_files(read, len(files))
     steps = pd.DataFrame(adapt(method, read.features, protocol).steps)
     has_changed = bool((steps["event"] == "adapted").any()) or args.method == "batch_norm"
@@ -226,6 +190,7 @@ def _write(
     import torch
 
     from autrainer_ext.atomic import atomic_folder
+    from autrainer_ext.serving.audio_files import write_errors
     from autrainer_ext_plugins.writing import write_table
 
     with atomic_folder(Path(args.output)) as folder:
@@ -235,11 +200,4 @@ def _write(
         (folder / "_best").mkdir()
         torch.save(method.model.state_dict(), folder / "_best" / "model.pt")
         write_table(steps, folder / "adaptation.csv")
-        if len(errors):
-            errors.to_csv(folder / "errors.csv", index=False, errors="backslashreplace")
-
-
-def _progress(args: AdaptArgs, what: str) -> Callable[[Iterable[str]], Iterable[str]]:
-    from tqdm import tqdm
-
-    return lambda files: tqdm(files, desc=what, unit="file", disable=args.quiet)
+        write_errors(errors, folder)

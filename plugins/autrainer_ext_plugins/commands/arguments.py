@@ -5,7 +5,7 @@ error of a command line.
 """
 
 import argparse
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -254,3 +254,23 @@ def read_class_list(path: Path | str) -> list[str]:
     if not names:
         raise ValueError(f"File of class names '{path}' is empty.")
     return names
+
+
+def progress_bar(
+    description: str, *, quiet: bool, miniters: int | None = None
+) -> Callable[[Iterable[str]], Iterable[str]]:
+    """Make a function that shows how many files of a sequence are done.
+
+    Args:
+        description: Text before the bar.
+        quiet: Whether to show nothing.
+        miniters: Minimum number of files between two updates. Default: chosen by tqdm.
+
+    Returns:
+        Function that wraps a sequence of files.
+    """
+    from tqdm import tqdm
+
+    return lambda files: tqdm(
+        files, desc=description, unit="file", miniters=miniters, disable=quiet
+    )

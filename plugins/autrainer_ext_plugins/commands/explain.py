@@ -4,10 +4,19 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from autrainer.core.scripts import AbstractScript, CommandLineError
+from autrainer.core.scripts import AbstractScript
 
-from autrainer_ext.configurations import find_configuration
 from autrainer_ext.explanation.settings import ExplainSettings
+
+from .arguments import (
+    add_batch_size,
+    add_options,
+    check_input_folder,
+    check_model,
+    find_audio_files,
+    find_preprocessing,
+    reporting_errors,
+)
 
 
 @dataclass
@@ -129,31 +138,8 @@ class ExplainScript(AbstractScript):
             metavar="P",
             help="Preprocessing configuration. Defaults to that of the model.",
         )
-        add(
-            "-c",
-            "--checkpoint",
-            default=ExplainSettings.checkpoint,
-            metavar="C",
-            help="Checkpoint. Defaults to _best.",
-        )
-        add("-e", "--extension", default="wav", metavar="E", help="Defaults to wav.")
-        add("-r", "--recursive", action="store_true", help="Search sub-folders too.")
-        add(
-            "-b",
-            "--batch-size",
-            type=int,
-            default=ExplainSettings.batch_size,
-            metavar="B",
-            help="Number of inputs per forward pass. Defaults to 16.",
-        )
-        add(
-            "--seed",
-            type=int,
-            default=ExplainSettings.seed,
-            metavar="S",
-            help="Seed of explainers and white noise. Defaults to 0.",
-        )
-        add("-q", "--quiet", action="store_true", help="Print errors only.")
+        add_batch_size(self.parser, ExplainSettings.batch_size)
+        add_options(self.parser, "checkpoint", "extension", "recursive", "seed", "quiet")
 
     def main(self, args: ExplainArgs) -> None:
         """Run the command; exits with 3 if some files could not be explained.
@@ -161,21 +147,16 @@ class ExplainScript(AbstractScript):
         Raises:
             CommandLineError: If nothing could be explained or an argument is wrong.
         """
-        try:
+        with reporting_errors(self.parser):
             self._explain(args)
-        except (ValueError, FileExistsError) as error:
-            raise CommandLineError(self.parser, str(error), code=1) from error
 
     def _explain(self, args: ExplainArgs) -> None:
         _check_paths(args)
         settings = _read_settings(args)
         # imported late: both import torch, and errors in arguments should be reported at once
-        from autrainer_ext.serving.audio_files import collect_files
         from autrainer_ext_plugins.fidelity.folder import FolderExplanation
 
-        files = collect_files(args.input, args.extension, args.recursive)
-        if not files:
-            raise ValueError(f"No '{args.extension}' files found in '{args.input}'.")
+        files = find_audio_files(args.input, args.extension, args.recursive)
         work = FolderExplanation(
             settings, model=Path(args.model), input=Path(args.input), output=Path(args.output)
         )
@@ -194,12 +175,8 @@ class ExplainScript(AbstractScript):
 
 def _check_paths(args: ExplainArgs) -> None:
     """Check that all files and folders exist."""
-    for what, folder in (("Model directory", args.model), ("Input folder", args.input)):
-        if not Path(folder).is_dir():
-            raise ValueError(f"{what} '{folder}' does not exist.")
-    state = Path(args.model, args.checkpoint, "model.pt")
-    if not state.is_file():
-        raise ValueError(f"Checkpoint '{state}' does not exist.")
+    check_model(args.model, args.checkpoint)
+    check_input_folder(args.input)
     for path in [*(name for name in args.noise if name != "white"), args.targets]:
         if path is not None and not Path(path).is_file():
             raise ValueError(f"File '{path}' does not exist.")
@@ -211,12 +188,6 @@ def _read_settings(args: ExplainArgs) -> ExplainSettings:
     Raises:
         ValueError: If a name does not exist or a number is out of range.
     """
-    preprocessing = args.preprocess_cfg
-    if preprocessing != "default":
-        path = find_configuration("preprocessing", preprocessing)
-        if path is None:
-            raise ValueError(f"Preprocessing configuration '{preprocessing}' does not exist.")
-        preprocessing = str(path)
     return ExplainSettings(
         explainers=tuple(args.explainer),
         masks=None if args.mask is None else tuple(args.mask),
@@ -229,7 +200,7 @@ def _read_settings(args: ExplainArgs) -> ExplainSettings:
         sanity=args.sanity,
         panels=not args.no_panels,
         source_compatible=args.source_compatible,
-        preprocessing=preprocessing,
+        preprocessing=find_preprocessing(args.preprocess_cfg),
         checkpoint=args.checkpoint,
         batch_size=args.batch_size,
         seed=args.seed,

@@ -1,7 +1,6 @@
 """Command `inference`: the host's command in batches, with bad files reported in `errors.csv`."""
 
 import sys
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +16,7 @@ from .arguments import (
     earlier_results,
     find_audio_files,
     find_preprocessing,
+    progress_bar,
     reporting_errors,
 )
 
@@ -74,8 +74,13 @@ class BatchedInferenceScript(InferenceScript):
             inference = _load(args)
         from autrainer_ext.serving.predictions import write_predictions
 
+        progress = progress_bar(
+            "Inference",
+            quiet=args.quiet or args.update_frequency == 0,
+            miniters=args.update_frequency,
+        )
         predictions = inference.run(
-            args.input, files, embeddings=args.embeddings, progress=_progress(args)
+            args.input, files, embeddings=args.embeddings, progress=progress
         )
         write_predictions(predictions, Path(args.output), args.extension)
         self._report(args, len(files), len(predictions.errors))
@@ -140,15 +145,3 @@ def _load(args: BatchedInferenceArgs) -> "BatchedInference":
             file=sys.stderr,
         )
     return inference
-
-
-def _progress(args: BatchedInferenceArgs) -> Callable[[Iterable[str]], Iterable[str]]:
-    from tqdm import tqdm
-
-    return lambda files: tqdm(
-        files,
-        desc="Inference",
-        unit="file",
-        miniters=args.update_frequency,
-        disable=args.quiet or args.update_frequency == 0,
-    )

@@ -20,7 +20,7 @@ from autrainer_ext.explanation.evaluation import ExplanationSettings, prepare_mo
 from autrainer_ext.explanation.reconstruction import Reconstructor
 from autrainer_ext.explanation.settings import ExplainSettings
 from autrainer_ext.runs import read_class_names
-from autrainer_ext.serving.audio_files import UnusableFileError
+from autrainer_ext.serving.audio_files import UnusableFileError, error_table, write_errors
 from autrainer_ext.serving.silence import silent_value
 
 from .clips import Clip, ClipExplainer
@@ -117,7 +117,7 @@ class FolderExplanation:
                 reasons[file] = str(error)
         explained = [file for file in files if file not in reasons]
         self.output.write_tables(self.noises, explained)
-        self.output.write_errors(reasons)
+        write_errors(error_table(files, reasons), self.output.path)
         return Done(len(explained), len(reasons))
 
     def _explain_file(self, file: str) -> None:

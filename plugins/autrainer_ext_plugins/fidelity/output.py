@@ -3,7 +3,7 @@
 A clip whose folder exists is finished, so a call that was interrupted can be continued.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -87,17 +87,3 @@ class OutputFolder:
                 path = self.clip_folder(noise, filename) / f"{name}.csv"
                 if path.is_file():
                     yield read_table(path)
-
-    def write_errors(self, reasons: Mapping[str, str]) -> None:
-        """Write `errors.csv`, or remove an earlier one if there are no errors.
-
-        Args:
-            reasons: Why a recording could not be explained, by filename.
-        """
-        path = self.path / "errors.csv"
-        if not reasons:
-            path.unlink(missing_ok=True)
-            return
-        table = pd.DataFrame(reasons.items(), columns=["filename", "reason"])
-        with atomic_file(path) as part:
-            table.to_csv(part, index=False, errors="backslashreplace")
