@@ -74,8 +74,10 @@ def test_links_resolve(path):
         assert not anchor or anchor in anchors(file), f"{target} has no such heading"
 
 
-def test_documents_named_in_scripts_exist():
-    for file in (ROOT / "benchmarks").glob("*.py"):
+def test_documents_named_in_code_and_configurations_exist():
+    folders = ("autrainer_ext", "benchmarks", "conf", "plugins")
+    files = [file for folder in folders for file in (ROOT / folder).rglob("*")]
+    for file in (file for file in files if file.suffix in (".py", ".yaml")):
         for name in re.findall(r"docs/[\w/]+\.md", file.read_text()):
             assert (ROOT / name).is_file(), f"{document(file)} names {name}"
 

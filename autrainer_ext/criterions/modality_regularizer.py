@@ -42,7 +42,7 @@ class ModalityRegularizedLoss(CallbackMixin, _Loss):
     last evaluation: `pairs`, the number of pairs; `distance`, the value of R (without batches
     without a pair); `weight`, the value of w; and `between_class_variance`. If the latter falls
     towards zero, the embeddings collapse. This may happen in networks with batch norms unless
-    `relative` is set, see docs/devices.md.
+    `relative` is set, see docs/studies/devices.md.
 
     Augmentations that mix samples are rejected, since a mixed sample has no single modality. The
     class weights of a base criterion are those set before training, even if the host's curriculum
