@@ -1,3 +1,3 @@
 """Understand and harden audio models trained with autrainer and aucurriculum."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -1,5 +1,6 @@
 """Base class of post-processing plugins, and how a plugin is found and built by name."""
 
+import inspect
 import os
 import pkgutil
 import sys
@@ -71,14 +72,17 @@ def load_plugin(name: str, overrides: Mapping[str, Any] | None = None) -> Abstra
     label = f"{name} ('{path}')" if path else name
     config = _read(path) if path else {"_target_": name}
     plugin_class = _import_class(config.get("_target_"), label)
-    config = _defaults(plugin_class) | _with_present_names(config, plugin_class.renamed, name)
+    defaults = _shipped_settings(plugin_class)
+    config = defaults | _with_present_names(config, plugin_class.renamed, name)
     for key in ("id", "automatic"):
         config.pop(key, None)
     overrides = _with_present_names(overrides or {}, plugin_class.renamed, name)
-    unknown = sorted(set(overrides) - set(config))
-    if path and unknown:
-        settings = [key for key in config if not key.startswith("_")]
-        raise unknown_name(f"{name} setting", unknown[0], settings)
+    known = inspect.signature(plugin_class).parameters
+    for setting, value in (config | overrides).items():
+        if setting not in (*known, "_target_"):
+            raise unknown_name(f"{name} setting", setting, known)
+        if isinstance(value, str) and isinstance(defaults.get(setting), list):
+            raise ValueError(f"{label}: Setting '{setting}' must be a list, got '{value}'.")
     try:
         return hydra.utils.instantiate(config | overrides)
     except InstantiationException as error:
@@ -107,7 +111,14 @@ def _configurations() -> dict[str, Path]:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    return yaml.safe_load(path.read_text()) or {}
+    try:
+        config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(f"Configuration '{path}' is not valid YAML: {reason}") from error
+    if not isinstance(config, dict):
+        raise ValueError(f"Configuration '{path}' must be a mapping of settings.")
+    return config
 
 
 def _find_configuration_of_class(name: str) -> Path | None:
@@ -127,12 +138,14 @@ def _find_configuration_of_class(name: str) -> Path | None:
     return None
 
 
-def _defaults(plugin_class: type[AbstractPlugin]) -> dict[str, Any]:
-    """Shipped settings of a shipped plugin, of which the user's configuration may set only some."""
-    if not plugin_class.__module__.startswith("autrainer_ext_plugins."):
-        return {}
-    path = find_configuration("plugin", plugin_class.__name__, sources()[1:2])
-    return _read(path) if path else {}
+def _shipped_settings(plugin_class: type[AbstractPlugin]) -> dict[str, Any]:
+    """Settings of the shipped configuration of a class, or of the class it inherits from."""
+    shipped = [source for source in sources() if source.name == "autrainer-ext"]
+    for base in plugin_class.__mro__:
+        path = find_configuration("plugin", base.__name__, shipped)
+        if path is not None and _import_class(_read(path).get("_target_"), str(path)) is base:
+            return _read(path)
+    return {}
 
 
 def _import_class(path: str | None, label: str) -> type[AbstractPlugin]:

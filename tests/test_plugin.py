@@ -73,7 +73,7 @@ def test_class_paths_use_the_configuration_of_the_class(configure, path):
 def test_class_without_configuration_takes_the_settings_alone(configure):
     assert load_plugin("counting.Count").max_samples == 1
     assert load_plugin("counting.Count", {"most": 8}).max_samples == 8
-    with pytest.raises(ValueError, match=r"counting.Count: .*min_samples"):
+    with pytest.raises(ValueError, match="Unknown counting.Count setting 'min_samples'"):
         load_plugin("counting.Count", {"min_samples": 1})
 
 
@@ -106,3 +106,40 @@ def test_shipped_plugins_name_no_setting_twice():
         plugin = load_plugin(name)
         assert isinstance(plugin, AbstractPlugin)
         assert not set(plugin.renamed) & set(plugin.renamed.values())
+
+
+def test_settings_that_a_configuration_leaves_out_have_their_shipped_values(configure, tmp_path):
+    target = "_target_: autrainer_ext_plugins.entropy_triangle.EntropyTriangle"
+    (tmp_path / "conf/plugin/EntropyTriangle.yaml").write_text(f"{target}\nevery: 7\n")
+    plugin = load_plugin("EntropyTriangle")
+    assert (plugin.every, plugin.start, plugin.splits) == (7, 1, ["train", "dev", "test"])
+
+
+def test_a_class_that_inherits_from_a_shipped_plugin_has_its_settings(configure, tmp_path):
+    (tmp_path / "thin.py").write_text(
+        "from autrainer_ext_plugins.entropy_triangle import EntropyTriangle\n"
+        "class Thin(EntropyTriangle):\n    folder = 'thin'\n"
+    )
+    plugin = load_plugin("thin.Thin", {"every": 5})
+    assert (plugin.every, plugin.start, plugin.folder) == (5, 1, "thin")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("- every\n", "Triangle.yaml' must be a mapping of settings."),
+        ("every: [1\n", "Triangle.yaml' is not valid YAML"),
+        ("_target_: counting.Count\nmax_sample: 3\n", "Did you mean 'max_samples'?"),
+    ],
+)
+def test_broken_configurations_are_named_in_one_line(configure, tmp_path, text, message):
+    (tmp_path / "conf/plugin/Triangle.yaml").write_text(text)
+    with pytest.raises(ValueError) as error:
+        load_plugin("Triangle")
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_text_where_a_list_is_needed_is_rejected():
+    with pytest.raises(ValueError, match="Setting 'explainers' must be a list, got 'grad_cam'"):
+        load_plugin("Fidelity", {"explainers": "grad_cam"})

@@ -16,7 +16,7 @@ from .settings import ExplainSettings
 
 
 @dataclass(frozen=True)
-class ExplanationSettings:
+class ClipSettings:
     """How one clip is explained and scored: `ExplainSettings` resolved to functions.
 
     Attributes:
@@ -39,7 +39,7 @@ class ExplanationSettings:
     source_compatible: bool = False
 
     @classmethod
-    def resolve(cls, settings: ExplainSettings, baseline: float) -> "ExplanationSettings":
+    def resolve(cls, settings: ExplainSettings, baseline: float) -> "ClipSettings":
         """Replace the names of explainers by functions and add the random floors.
 
         Args:
@@ -51,7 +51,7 @@ class ExplanationSettings:
 
         Example:
             >>> names = ExplainSettings(explainers=("lime",), masks=("bin",), listen=("topK_5",))
-            >>> resolved = ExplanationSettings.resolve(names, baseline=-100.0)
+            >>> resolved = ClipSettings.resolve(names, baseline=-100.0)
             >>> list(resolved.explainers), resolved.masks, resolved.unscored_masks
             (['lime', 'random-quickshift'], ('bin',), ('topK_5',))
         """
@@ -114,9 +114,7 @@ def prepare_model(model: nn.Module) -> nn.Module:
     return fused.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
-def explain_clip(
-    model: nn.Module, features: torch.Tensor, settings: ExplanationSettings
-) -> Explained:
+def explain_clip(model: nn.Module, features: torch.Tensor, settings: ClipSettings) -> Explained:
     """Explain the prediction of a network for one clip and score the explanations.
 
     Args:
@@ -131,7 +129,7 @@ def explain_clip(
     Example:
         >>> model = nn.Sequential(nn.Flatten(), nn.Linear(4, 2))
         >>> names = ExplainSettings(explainers=("saliency",), masks=("bin",), listen=())
-        >>> settings = ExplanationSettings.resolve(names, baseline=0.0)
+        >>> settings = ClipSettings.resolve(names, baseline=0.0)
         >>> explained = explain_clip(model, torch.ones(1, 1, 2, 2), settings)
         >>> [(row["explainer"], row["mask"]) for row in explained.rows]
         [('saliency', 'bin'), ('random', 'bin')]
@@ -166,7 +164,7 @@ def _score(
     name: str,
     attributions: torch.Tensor,
     masks: Mapping[str, torch.Tensor],
-    settings: ExplanationSettings,
+    settings: ClipSettings,
 ) -> list[dict]:
     """Score the attributions of one explainer with every mask of `settings.masks`."""
     published = settings.source_compatible

@@ -1,7 +1,7 @@
 """Settings of explanations as users give them: names, paths and numbers.
 
 `ExplainSettings` holds plain values from a command line or a YAML file. Once the front end of a
-model is loaded, `evaluation.ExplanationSettings.resolve` turns the part that concerns a single clip
+model is loaded, `evaluation.ClipSettings.resolve` turns the part that concerns a single clip
 into functions and a baseline.
 """
 

@@ -179,4 +179,4 @@ def _load(path: Path) -> np.ndarray:
             "saved."
         ) from error
     except (ValueError, EOFError, OSError) as error:
-        raise ValueError(f"File '{path}' is not a whole array file.") from error
+        raise ValueError(f"File '{path}' is truncated or not a valid .npy file.") from error

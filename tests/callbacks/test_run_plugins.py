@@ -50,7 +50,7 @@ def test_settings_are_those_of_the_configuration_and_the_overrides(name, tmp_pat
             "fractions.Fraction",
             "Class Fraction is not a plugin: it does not inherit from AbstractPlugin.",
         ),
-        ({"EntropyTriangle": {"evrey": 5}}, "Unknown EntropyTriangle setting 'evry'."),
+        ({"EntropyTriangle": {"evrey": 5}}, "Unknown EntropyTriangle setting 'evrey'."),
         ({"EntropyTriangle": None, "Devices": None}, "mapping from one name to its settings"),
     ],
 )

@@ -106,7 +106,7 @@ def relabel(run):
         ),
         (
             lambda run: (run.iterations[2] / "traineval_outputs.npy").write_bytes(b"cut"),
-            "one/epoch_2/traineval_outputs.npy' is not a whole array",
+            "one/epoch_2/traineval_outputs.npy' is truncated or not",
         ),
         (
             lambda run: (run.path / "_best/best_results.yaml").unlink(),

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from autrainer_ext.explanation.evaluation import ExplanationSettings, explain_clip, prepare_model
+from autrainer_ext.explanation.evaluation import ClipSettings, explain_clip, prepare_model
 from autrainer_ext.explanation.fidelity import MEASURES
 from autrainer_ext.explanation.masks import make_masks
 from autrainer_ext.explanation.settings import ExplainSettings
@@ -22,7 +22,7 @@ def features():
 
 
 def resolve(**settings):
-    return ExplanationSettings.resolve(ExplainSettings(**settings), BASELINE)
+    return ClipSettings.resolve(ExplainSettings(**settings), BASELINE)
 
 
 @pytest.mark.parametrize("source_compatible", [False, True])

@@ -31,7 +31,7 @@ def test_samples_seen_twice_keep_their_order(run_directory):
 def test_cut_off_array_is_named(run_directory, kept):
     file = run_directory / "_best/dev_outputs.npy"
     file.write_bytes(file.read_bytes()[:kept])
-    with pytest.raises(ValueError, match=r"dev_outputs.npy' is not a whole array file"):
+    with pytest.raises(ValueError, match=r"dev_outputs.npy' is truncated or not a valid"):
         read_outputs(read_run(run_directory), "dev")
 
 

@@ -17,7 +17,7 @@ from autrainer_ext.difficulty.from_runs import (
 )
 from autrainer_ext.difficulty.measures import AVERAGES
 from autrainer_ext.errors import unknown_name
-from autrainer_ext.runs import Run, iterations_with
+from autrainer_ext.runs import Run, iterations_with, split_name
 from autrainer_ext_plugins.plugin import AbstractPlugin
 from autrainer_ext_plugins.writing import write_table
 
@@ -69,7 +69,7 @@ class Difficulty(AbstractPlugin):
         seed: int,
     ) -> None:
         for name, value, allowed in (
-            *(("split", split, CLEAN_SPLITS) for split in splits),
+            *(("split", split_name(split), CLEAN_SPLITS) for split in splits),
             ("stop", stop, STOPS),
             ("average", average, AVERAGES),
             ("tie_break", tie_break, (None, "margin")),
@@ -79,7 +79,7 @@ class Difficulty(AbstractPlugin):
         if examples < 1:
             raise ValueError(f"examples must be at least 1, got {examples}.")
         self.runs = runs
-        self.splits = list(splits)
+        self.splits = [split_name(split) for split in splits]
         self.stop = stop
         self.average = average
         self.tie_break = tie_break

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .matrix_table import check_counts, read_table
+from .matrix_table import check_cells, read_table
 from .tables import ConfusionMatrix
 
 _EPOCH = re.compile(r"cm_epoch_(\d+)\.csv")
@@ -49,7 +49,7 @@ def _read_array(path: Path, class_names: list[str] | None) -> tuple[list[Confusi
     try:
         array = np.load(path, allow_pickle=False)
     except (ValueError, EOFError, OSError) as error:
-        raise ValueError(f"File '{path}' is not a whole array file of numbers.") from error
+        raise ValueError(f"File '{path}' is truncated or not a valid .npy file.") from error
     if not np.issubdtype(array.dtype, np.number) or np.iscomplexobj(array):
         raise ValueError(f"File '{path}' must contain numbers, got {array.dtype}.")
     if array.ndim < 2 or array.shape[-1] != array.shape[-2]:
@@ -59,7 +59,7 @@ def _read_array(path: Path, class_names: list[str] | None) -> tuple[list[Confusi
     name, confusions = str(path.with_suffix("")), []
     for place in np.ndindex(array.shape[:-2]):
         at = f"{path}[{', '.join(map(str, place))}]" if place else str(path)
-        counts = check_counts(at, array[place].astype(np.float64), class_names)
+        counts = check_cells(at, array[place].astype(np.float64), class_names)
         run = name + "".join(f"_{number}" for number in place[:-1])
         iteration = place[-1] + 1 if place else 1
         confusions.append(ConfusionMatrix(counts, run, run, Path(run).name, "", "", iteration))

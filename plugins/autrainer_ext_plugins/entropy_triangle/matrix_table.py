@@ -45,7 +45,7 @@ def read_table(path: Path, class_names: list[str] | None = None) -> tuple[np.nda
             for i, row in enumerate(body)
         ]
     )
-    counts = check_counts(path, values, class_names, index or header)
+    counts = check_cells(path, values, class_names, index or header)
     found = f"{'header' if has_header else 'no header'}, {'' if has_index else 'no '}index column"
     return counts, found
 
@@ -118,7 +118,7 @@ def _number(path: Path, cell: str, row: int, column: int, names: list[str] | Non
         ) from None
 
 
-def check_counts(
+def check_cells(
     path: Path | str,
     values: np.ndarray,
     class_names: list[str] | None,

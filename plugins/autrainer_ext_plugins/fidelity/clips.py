@@ -8,7 +8,7 @@ import soundfile
 import torch
 from torch import nn
 
-from autrainer_ext.explanation.evaluation import Explained, ExplanationSettings, explain_clip
+from autrainer_ext.explanation.evaluation import ClipSettings, Explained, explain_clip
 from autrainer_ext.explanation.masks import apply_mask
 from autrainer_ext.explanation.reconstruction import Reconstructor
 from autrainer_ext.explanation.sanity import cascade
@@ -57,7 +57,7 @@ class ClipExplainer:
     class_names: list[str]
     targets: dict[str, str]
     settings: ExplainSettings
-    clip_settings: ExplanationSettings
+    clip_settings: ClipSettings
     rate: int
     reconstructor: Reconstructor | None
 

@@ -16,7 +16,7 @@ import autrainer_ext
 from autrainer_ext.atomic import atomic_folder
 from autrainer_ext.corruptions.noise import draw_white_noise
 from autrainer_ext.explanation.attributors.contract import layers
-from autrainer_ext.explanation.evaluation import ExplanationSettings, prepare_model
+from autrainer_ext.explanation.evaluation import ClipSettings, prepare_model
 from autrainer_ext.explanation.reconstruction import Reconstructor
 from autrainer_ext.explanation.settings import ExplainSettings
 from autrainer_ext.runs import read_class_names
@@ -29,7 +29,7 @@ from .recordings import ClipReader, mix, read_noises
 
 
 @dataclass(frozen=True)
-class Done:
+class Counts:
     """Result of a call.
 
     Attributes:
@@ -90,12 +90,12 @@ class FolderExplanation:
             class_names=class_names,
             targets=self.targets or {},
             settings=settings,
-            clip_settings=ExplanationSettings.resolve(settings, baseline),
+            clip_settings=ClipSettings.resolve(settings, baseline),
             rate=self.reader.rate,
             reconstructor=reconstructor,
         )
 
-    def run(self, files: Sequence[str], *, quiet: bool = False) -> Done:
+    def run(self, files: Sequence[str], *, quiet: bool = False) -> Counts:
         """Explain files and write the tables.
 
         Args:
@@ -106,7 +106,7 @@ class FolderExplanation:
             Number of explained and failed files.
 
         Raises:
-            ValueError: If the output folder holds something else or results of other settings.
+            ValueError: If the output folder contains other files or results of other settings.
         """
         self.output.open(self._saved_settings())
         reasons = {}
@@ -118,7 +118,7 @@ class FolderExplanation:
         explained = [file for file in files if file not in reasons]
         self.output.write_tables(self.noises, explained)
         write_errors(error_table(files, reasons), self.output.path)
-        return Done(len(explained), len(reasons))
+        return Counts(len(explained), len(reasons))
 
     def _explain_file(self, file: str) -> None:
         folders = {noise: self.output.clip_folder(noise, file) for noise in self.noises}
@@ -145,9 +145,8 @@ class FolderExplanation:
                 for name, noise in self.noises.items()
             },
             "alpha": settings.alpha,
-            # keys of earlier versions for `targets` and `baseline`: their folders can be continued
-            "labels": None if self.targets is None else dict(sorted(self.targets.items())),
-            "silence": clip_settings.baseline,
+            "targets": None if self.targets is None else dict(sorted(self.targets.items())),
+            "baseline": clip_settings.baseline,
             "layer": settings.layer,
             "sanity": settings.sanity,
             "source_compatible": settings.source_compatible,

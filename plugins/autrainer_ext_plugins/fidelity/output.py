@@ -34,7 +34,7 @@ class OutputFolder:
                 can hold; saved as `settings.yaml`.
 
         Raises:
-            ValueError: If the path is a file, or the folder holds something else or results of
+            ValueError: If the path is a file, or the folder contains other files or results of
                 other settings.
         """
         path = self.path / "settings.yaml"
@@ -45,13 +45,15 @@ class OutputFolder:
                 part.write_text(yaml.safe_dump(settings, sort_keys=False))
             return
         if not path.is_file():
-            raise ValueError(f"Output folder '{self.path}' holds something else.")
+            raise ValueError(
+                f"Output folder '{self.path}' contains files that are not results of explain."
+            )
         earlier = yaml.safe_load(path.read_text()) or {}
         other = [key for key in settings if earlier.get(key) != settings[key]]
         if other:
             raise ValueError(
-                f"Output folder '{self.path}' was begun with another '{other[0]}': choose another "
-                "folder."
+                f"Output folder '{self.path}' was created with another setting '{other[0]}': "
+                "choose another folder."
             )
 
     def clip_folder(self, noise: str, filename: str) -> Path:

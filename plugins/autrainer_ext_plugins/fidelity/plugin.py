@@ -15,8 +15,8 @@ from tqdm import tqdm
 
 import autrainer_ext
 from autrainer_ext.explanation.evaluation import (
+    ClipSettings,
     Explained,
-    ExplanationSettings,
     explain_clip,
     prepare_model,
 )
@@ -122,7 +122,7 @@ class Fidelity(AbstractPlugin):
         names = metadata[run.config["dataset"]["index_column"]].astype(str).tolist()
         loaded = load_run(run)
         model = prepare_model(loaded.model)
-        settings = ExplanationSettings.resolve(self.settings, baseline)
+        settings = ClipSettings.resolve(self.settings, baseline)
         chosen = self._choose(len(names))
         dataset, files = loaded.data.test_dataset, []
         for count, index in enumerate(tqdm(chosen, desc=run.name, unit="sample")):

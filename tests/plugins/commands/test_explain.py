@@ -219,11 +219,13 @@ def test_what_was_interrupted_is_continued(explain, monkeypatch):
 def test_other_settings_need_another_folder(explain):
     explain(*FAST, "--listen")
     before = contents()
-    with pytest.raises(CommandLineError, match="begun with another 'seed': choose another folder"):
+    with pytest.raises(
+        CommandLineError, match="created with another setting 'seed': choose another folder"
+    ):
         explain(*FAST, "--listen", "--seed", 1)
     Path("other").mkdir()
     Path("other/notes.txt").write_text("mine")
-    with pytest.raises(CommandLineError, match="'other' holds something else"):
+    with pytest.raises(CommandLineError, match="'other' contains files that are not results"):
         explain(*FAST, output="other")
     assert contents() == before
     assert contents("other") == ["notes.txt"]
@@ -285,14 +287,14 @@ def test_wrong_arguments_are_reported_before_any_work(explain, options, message)
     assert not Path("out").exists()
 
 
-def test_earlier_options_are_aliases_and_continue_the_folder(explain, monkeypatch):
+def test_earlier_options_are_aliases(explain, monkeypatch):
     Path("truth.csv").write_text("filename,target\na.wav,a\nb.wav,b\n")
     assert explain(*FAST, "--listen", "--labels", "truth.csv", "--silence", -90) == 0
     monkeypatch.setattr(clips, "explain_clip", None)  # everything is done
     assert explain(*FAST, "--listen", "--targets", "truth.csv", "--baseline", -90) == 0
     settings = yaml.safe_load(Path("out/settings.yaml").read_text())
-    assert settings["silence"] == -90
-    assert settings["labels"] == {"a.wav": "a", "b.wav": "b"}
+    assert settings["baseline"] == -90
+    assert settings["targets"] == {"a.wav": "a", "b.wav": "b"}
 
 
 def test_masks_to_listen_to_need_not_be_scored(explain):
