@@ -275,7 +275,6 @@ def test_only_bad_files_exit_with_1(explain):
         (["-p", "nothing"], "'nothing' does not exist"),
         (["-c", "_first"], "does not exist"),
         (["-e", "mp3"], "No 'mp3' files"),
-        (["-b", "0"], "batch_size must be positive"),
     ],
 )
 def test_wrong_arguments_are_reported_before_any_work(explain, options, message):
@@ -285,6 +284,12 @@ def test_wrong_arguments_are_reported_before_any_work(explain, options, message)
     assert error.value.code == 1
     assert "\n" not in error.value.message
     assert not Path("out").exists()
+
+
+def test_wrong_usage_exits_with_2(explain):
+    with pytest.raises(CommandLineError, match="'0' is not a whole number") as error:
+        explain("-b", "0")
+    assert error.value.code == 2
 
 
 def test_earlier_options_are_aliases(explain, monkeypatch):
