@@ -220,7 +220,8 @@ def test_example_explainer_is_equal_within_a_frame(project):
     weights = model[1].weight.detach()[target].abs().reshape(2, 1, 5, 4)
     torch.testing.assert_close(found, weights.mean(dim=3, keepdim=True).expand_as(found))
     plugin = load_plugin("FrameFidelity")
-    assert plugin.explainers == ["saliency", "frame_saliency"]
+    assert plugin.settings.explainers == ("saliency", "frame_saliency")
+    assert plugin.folder == "frame_fidelity"
 
 
 def test_example_plugin_is_short():
@@ -249,7 +250,7 @@ def test_example_data_set_and_explainer_run(project, command):
     assert np.load(run / "_test/test_outputs.npy").shape == (9, 3)
     arguments = ["postprocess", "results", "tones", "--no-summary", "-p", "FrameFidelity"]
     command("autrainer-ext", *arguments, "-o", "max_samples=2", cwd=project)
-    scores = pd.read_csv("results/tones/fidelity/scores.csv")
+    scores = pd.read_csv("results/tones/frame_fidelity/scores.csv")
     assert set(scores["explainer"]) == {"saliency", "frame_saliency", "random"}
 
 
@@ -273,7 +274,9 @@ hydra: {sweeper: {params: {+seed: "1,2"}}}
 @pytest.mark.slow
 def test_recipes_of_the_readme_run(project, command):
     """On the tones, recorded by two made-up devices, in place of the scenes of the demo."""
-    command("autrainer-ext", "fetch", "-cn", "train_tones", cwd=project)
+    import tones
+
+    tones.Tones.download("data/Tones")  # faster than the command `fetch`
     for split in ("train", "dev", "test"):
         table = pd.read_csv(f"data/Tones/{split}.csv")
         devices = np.arange(len(table)) // 3 % (2 if split == "train" else 3)
@@ -284,8 +287,8 @@ def test_recipes_of_the_readme_run(project, command):
     command("autrainer-ext", "preprocess", "-cn", "demo_like", cwd=project)
     command("autrainer-ext", "train", "-cn", "demo_like", cwd=project)
     Path("wavs").mkdir()
-    for file in Path("data/Tones/default").glob("test-*.wav"):
-        shutil.copy(file, "wavs")
+    for number in range(3):  # one recording of each class
+        shutil.copy(f"data/Tones/default/test-{number}.wav", "wavs")
     run = sorted(Path("results/demo/training").glob("Tones_*_1"))[0]
     for program, *arguments in RECIPES:
         command(program, *(a.replace("$RUN", str(run)) for a in arguments), cwd=project)

@@ -7,8 +7,6 @@ from autrainer_ext.explanation.attributors.contract import attributor
 from autrainer_ext.explanation.attributors.registry import EXPLAINERS
 from autrainer_ext_plugins.fidelity import Fidelity
 
-__all__ = ["Fidelity", "frame_saliency"]
-
 
 @attributor
 def frame_saliency(model: nn.Module, features: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
@@ -26,6 +24,12 @@ def frame_saliency(model: nn.Module, features: torch.Tensor, target: torch.Tenso
     logits = model(features).gather(1, target[:, None]).sum()
     (gradient,) = torch.autograd.grad(logits, features)
     return gradient.abs().mean(dim=3, keepdim=True).expand_as(features)
+
+
+class FrameFidelity(Fidelity):
+    """The plugin `Fidelity` with a separate folder, to keep the results of `Fidelity`."""
+
+    folder = "frame_fidelity"
 
 
 EXPLAINERS["frame_saliency"] = frame_saliency  # the name configurations use
