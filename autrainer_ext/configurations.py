@@ -55,6 +55,22 @@ def directories() -> list[str]:
     return sorted(folders)
 
 
+def configuration_names(
+    directory: str, among: list[ConfigurationSource] | None = None
+) -> list[str]:
+    """List the names of all configurations of a group, without duplicates.
+
+    Args:
+        directory: Group, such as "plugin".
+        among: Sources to search. Default: `sources()`.
+
+    Returns:
+        Names, sorted case-insensitively.
+    """
+    names = {name for source in among or sources() for name in source.names(directory)}
+    return sorted(names, key=lambda name: (name.lower(), name))
+
+
 def find_configuration(
     directory: str, name: str, among: list[ConfigurationSource] | None = None
 ) -> Path | None:

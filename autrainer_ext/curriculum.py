@@ -14,6 +14,7 @@ from omegaconf import DictConfig
 from autrainer_ext.atomic import atomic_file
 from autrainer_ext.difficulty import order_drawn, pool_runs, rank_difficulty
 from autrainer_ext.difficulty.from_runs import MeasuredRun, check_same_samples, measure_saved
+from autrainer_ext.errors import unknown_name
 from autrainer_ext.runs import read_run
 
 
@@ -57,11 +58,13 @@ class EnsembleCumulativeAccuracy(AbstractScore):
         ties: str | int = "margin",
     ) -> None:
         if stop not in ("best", "last"):
-            raise ValueError(f"stop must be 'best' or 'last', got '{stop}'.")
+            raise unknown_name("stop", stop, ("best", "last"))
         if average not in ("micro", "macro"):
-            raise ValueError(f"average must be 'micro' or 'macro', got '{average}'.")
+            raise unknown_name("average", average, ("micro", "macro"))
         if ties not in ("margin", "first") and not isinstance(ties, int):
-            raise ValueError(f"ties must be 'margin', 'first' or an integer, got '{ties}'.")
+            raise ValueError(
+                f"Argument 'ties' must be 'margin', 'first' or an integer, got '{ties}'."
+            )
         super().__init__(
             output_directory=output_directory,
             results_dir=results_dir,

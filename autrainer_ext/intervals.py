@@ -33,7 +33,7 @@ def mean_interval(
     """
     values = np.asarray(values, dtype=float)
     if values.ndim != 1 or not np.isfinite(values).all():
-        raise ValueError("Argument values must be a one-dimensional array of finite numbers.")
+        raise ValueError("Argument 'values' must be a one-dimensional array of finite numbers.")
     if len(values) < 2:
         return np.nan, np.nan
     if np.ptp(values) == 0:
@@ -83,7 +83,7 @@ def crossed_mean_interval(values: np.ndarray, *, confidence: float = 0.95) -> tu
     """
     values = np.asarray(values, dtype=float)
     if values.ndim != 2 or not np.isfinite(values).all():
-        raise ValueError("Argument values must be a two-dimensional array of finite numbers.")
+        raise ValueError("Argument 'values' must be a two-dimensional array of finite numbers.")
     n_rows, n_columns = values.shape
     if n_rows < 1 or n_columns < 2:
         return np.nan, np.nan

@@ -120,7 +120,7 @@ class RunNames(AbstractPlugin):
 
     def __init__(self, suffix):
         if not isinstance(suffix, str):
-            raise ValueError(f"suffix must be text, got {suffix}.")
+            raise ValueError(f"Argument 'suffix' must be text, got {suffix}.")
         self.suffix = suffix
 
     def run(self, runs, folder):
@@ -143,7 +143,7 @@ def tiny(command, tmp_path_factory):
     """Folder with runs on noise that carries its class. To be read, not to be changed.
 
     Experiment `clean` has two seeds and our callbacks, `plain` the first seed without. The module
-    `run_names` is a plugin of the user's own.
+    `run_names` is a plugin of the user.
     """
     folder = tmp_path_factory.mktemp("tiny")
     (folder / "data/default").mkdir(parents=True)

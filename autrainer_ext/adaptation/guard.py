@@ -92,9 +92,9 @@ class CollapseGuard:
         for name, value in (shares | {"memory": memory}).items():
             if not 0 <= value <= 1 or (name == "memory" and value == 1):
                 limits = "[0, 1)" if name == "memory" else "[0, 1]"
-                raise ValueError(f"{name} must be in {limits}, got {value}.")
+                raise ValueError(f"Argument '{name}' must be in {limits}, got {value}.")
         if patience < 0:
-            raise ValueError(f"patience must not be negative, got {patience}.")
+            raise ValueError(f"Argument 'patience' must not be negative, got {patience}.")
         self.narrow = narrow
         self.steady = steady
         self.least = least

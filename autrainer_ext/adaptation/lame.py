@@ -35,7 +35,7 @@ class LAME(AdaptationMethod):
     def __init__(self, model: nn.Module, *, n_neighbours: int = 5) -> None:
         super().__init__(model)
         if n_neighbours < 1:
-            raise ValueError(f"n_neighbours must be positive, got {n_neighbours}.")
+            raise ValueError(f"Argument 'n_neighbours' must be positive, got {n_neighbours}.")
         self.n_neighbours = n_neighbours
 
     def _forward(self, views: list[torch.Tensor]) -> list[torch.Tensor]:

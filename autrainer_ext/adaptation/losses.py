@@ -77,7 +77,7 @@ def tsallis_entropy(logits: torch.Tensor, q: float) -> torch.Tensor:
         tensor([0.5000, 0.0000])
     """
     if q <= 0:
-        raise ValueError(f"q must be positive, got {q}.")
+        raise ValueError(f"Argument 'q' must be positive, got {q}.")
     if q == 1:
         return entropy_nats(logits)
     log_p = logits.log_softmax(dim=1)

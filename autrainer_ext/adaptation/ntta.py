@@ -112,17 +112,17 @@ class NTTA(AdaptationMethod):
         }
         for name, weight in weights.items():
             if weight < 0:
-                raise ValueError(f"{name} must not be negative, got {weight}.")
+                raise ValueError(f"Argument '{name}' must not be negative, got {weight}.")
         if not any(weights.values()):
             raise ValueError("At least one weight of NTTA must be positive, got zeros only.")
         if views not in (1, 2):
-            raise ValueError(f"views must be 1 or 2, got {views}.")
+            raise ValueError(f"Argument 'views' must be 1 or 2, got {views}.")
         if consistency and views == 1:
-            raise ValueError("consistency compares two views: set views=2, got views=1.")
+            raise ValueError("Argument 'consistency' compares two views: set views=2, got views=1.")
         if not 0 <= max_shift <= 1:
-            raise ValueError(f"max_shift must be in [0, 1], got {max_shift}.")
+            raise ValueError(f"Argument 'max_shift' must be in [0, 1], got {max_shift}.")
         if not 0 < batch_share <= 1:
-            raise ValueError(f"batch_share must be in (0, 1], got {batch_share}.")
+            raise ValueError(f"Argument 'batch_share' must be in (0, 1], got {batch_share}.")
         source = copy.deepcopy(model)
         super().__init__(
             model, learning_rate=learning_rate, parameters=parameters, optimizer=optimizer

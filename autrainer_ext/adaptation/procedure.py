@@ -97,7 +97,7 @@ class AdaptationMethod:
     ) -> None:
         check_adaptable(model)
         if not learning_rate > 0:
-            raise ValueError(f"learning_rate must be positive, got {learning_rate}.")
+            raise ValueError(f"Argument 'learning_rate' must be positive, got {learning_rate}.")
         if optimizer not in ("adam", "sgd"):
             raise unknown_name("optimizer", optimizer, ("adam", "sgd"))
         self.model = model

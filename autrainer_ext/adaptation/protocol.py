@@ -60,7 +60,7 @@ class Protocol:
                 raise unknown_name(name, getattr(self, name), known)
         for name in ("batch_size", "passes"):
             if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be positive, got {getattr(self, name)}.")
+                raise ValueError(f"Argument '{name}' must be positive, got {getattr(self, name)}.")
         if self.passes > 1 and self.mode != "offline":
             raise ValueError(f"{self.passes} passes need the mode 'offline', got '{self.mode}'.")
 
@@ -120,7 +120,7 @@ def adapt(
         ValueError: If there is no sample, or targets or groups are missing that the order needs.
     """
     if len(features) == 0:
-        raise ValueError("features holds no sample: adaptation needs at least one.")
+        raise ValueError("There is no sample to adapt to.")
     method.reset()
     logits = features.new_zeros(len(features), method.n_classes)
     steps: list[dict] = []

@@ -70,6 +70,6 @@ def batches(order: np.ndarray, batch_size: int) -> Iterator[np.ndarray]:
         ValueError: If `batch_size` is not positive.
     """
     if batch_size < 1:
-        raise ValueError(f"batch_size must be positive, got {batch_size}.")
+        raise ValueError(f"Argument 'batch_size' must be positive, got {batch_size}.")
     for start in range(0, len(order), batch_size):
         yield order[start : start + batch_size]

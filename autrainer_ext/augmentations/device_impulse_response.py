@@ -72,10 +72,11 @@ class DeviceImpulseResponse(AbstractAugmentation):
     ) -> None:
         if not 0 <= fmin < fmax <= sample_rate / 2:
             raise ValueError(
-                f"fmin={fmin} and fmax={fmax} must satisfy 0 <= fmin < fmax <= {sample_rate / 2}."
+                f"Arguments 'fmin' and 'fmax' must satisfy 0 <= fmin < fmax <= {sample_rate / 2}, "
+                f"got {fmin} and {fmax}."
             )
         if mel_scale not in ("slaney", "htk"):
-            raise ValueError(f"mel_scale must be 'slaney' or 'htk', got '{mel_scale}'.")
+            raise unknown_name("mel scale", mel_scale, ("slaney", "htk"))
         super().__init__(order, p, generator_seed)
         self.folder = folder
         self.exclude = list(exclude or [])

@@ -49,7 +49,7 @@ class FreqMixStyle(AbstractAugmentation):
         generator_seed: int | None = None,
     ) -> None:
         if not alpha > 0:
-            raise ValueError(f"alpha must be positive, got {alpha}.")
+            raise ValueError(f"Argument 'alpha' must be positive, got {alpha}.")
         super().__init__(order, p, generator_seed)
         self.alpha = alpha
 

@@ -147,7 +147,9 @@ class NoiseFloor(AbstractAugmentation):
         generator_seed: int | None = None,
     ) -> None:
         if min_snr > max_snr:
-            raise ValueError(f"min_snr must not exceed max_snr, got {min_snr} and {max_snr}.")
+            raise ValueError(
+                f"Argument 'min_snr' must not exceed max_snr, got {min_snr} and {max_snr}."
+            )
         _check_curve(std_db, nodes)
         super().__init__(order, p, generator_seed)
         self.min_snr = min_snr
@@ -175,11 +177,11 @@ def _random_curve(length: int, nodes: int, generator: torch.Generator) -> torch.
 
 def _check_frames(max_frames: int) -> None:
     if max_frames < 0:
-        raise ValueError(f"max_frames must not be negative, got {max_frames}.")
+        raise ValueError(f"Argument 'max_frames' must not be negative, got {max_frames}.")
 
 
 def _check_curve(std_db: float, nodes: int) -> None:
     if std_db < 0:
-        raise ValueError(f"std_db must not be negative, got {std_db}.")
+        raise ValueError(f"Argument 'std_db' must not be negative, got {std_db}.")
     if nodes < 2:
-        raise ValueError(f"nodes must be at least 2, got {nodes}.")
+        raise ValueError(f"Argument 'nodes' must be at least 2, got {nodes}.")

@@ -46,9 +46,9 @@ class VocalTractPerturbation(AbstractAugmentation):
         generator_seed: int | None = None,
     ) -> None:
         if max_factor < 1:
-            raise ValueError(f"max_factor must be at least 1, got {max_factor}.")
+            raise ValueError(f"Argument 'max_factor' must be at least 1, got {max_factor}.")
         if limit_hz <= 0:
-            raise ValueError(f"limit_hz must be positive, got {limit_hz}.")
+            raise ValueError(f"Argument 'limit_hz' must be positive, got {limit_hz}.")
         super().__init__(order, p, generator_seed)
         self.max_factor = max_factor
         self.limit_hz = limit_hz
@@ -93,7 +93,7 @@ class TimeStretch(AbstractAugmentation):
         generator_seed: int | None = None,
     ) -> None:
         if max_factor < 1:
-            raise ValueError(f"max_factor must be at least 1, got {max_factor}.")
+            raise ValueError(f"Argument 'max_factor' must be at least 1, got {max_factor}.")
         super().__init__(order, p, generator_seed)
         self.max_factor = max_factor
 

@@ -45,7 +45,7 @@ class CleanOutputs(CallbackMixin):
 
     def __init__(self, train: bool = True, test: bool = True, every: int = 1) -> None:
         if every < 1:
-            raise ValueError(f"every must be at least 1, got {every}.")
+            raise ValueError(f"Argument 'every' must be at least 1, got {every}.")
         self.train = train
         self.test = test
         self.every = every

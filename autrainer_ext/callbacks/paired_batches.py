@@ -1,4 +1,4 @@
-"""Callback that pairs recordings within batches, for criterions that compare them."""
+"""Callback that pairs recordings within batches, for criteria that compare them."""
 
 from typing import TYPE_CHECKING
 

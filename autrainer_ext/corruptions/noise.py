@@ -95,7 +95,7 @@ def contaminate(samples: torch.Tensor, noise: torch.Tensor, *, alpha: float = 0.
         tensor([[ 1.0000, -0.5000]])
     """
     if not 0 < alpha <= 1:
-        raise ValueError(f"alpha must be in (0, 1], got {alpha}.")
+        raise ValueError(f"Argument 'alpha' must be in (0, 1], got {alpha}.")
     n_samples = samples.shape[-1]
     repeats = -(-n_samples // max(noise.shape[-1], 1))
     noise = noise.repeat(1, repeats)[:, :n_samples]

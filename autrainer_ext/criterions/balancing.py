@@ -60,7 +60,9 @@ class BalancingLoss(_Loss, ABC):
         super().__init__(reduction=reduction)
         _check_reduction(reduction)
         if not 0 <= label_smoothing <= 1:
-            raise ValueError(f"Argument label_smoothing must be in [0, 1], got {label_smoothing}.")
+            raise ValueError(
+                f"Argument 'label_smoothing' must be in [0, 1], got {label_smoothing}."
+            )
         self.weigh = _weighting(weighting, beta)
         self.label_smoothing = label_smoothing
         # plain float64 tensors, copied to the device of the logits; empty before set_counts
@@ -198,7 +200,7 @@ def _weighting(name: str | None, beta: float | None) -> Callable[[np.ndarray], n
         return np.ones_like if name is None else WEIGHTINGS[name]
     if name != "effective_number":
         raise ValueError(
-            f"Argument beta requires the weighting 'effective_number', got '{name or 'null'}'."
+            f"Argument 'beta' requires the weighting 'effective_number', got '{name or 'null'}'."
         )
     effective_number(np.ones(1), beta=beta)  # raises if beta is out of range
     return partial(effective_number, beta=beta)

@@ -33,7 +33,7 @@ def check_class_counts(counts: ArrayLike) -> np.ndarray:
     """
     counts = np.asarray(counts, dtype=np.float64)
     if counts.ndim != 1 or not len(counts):
-        raise ValueError(f"Argument counts must have the shape (n_classes,), got {counts.shape}.")
+        raise ValueError(f"Argument 'counts' must have the shape (n_classes,), got {counts.shape}.")
     if not (np.isfinite(counts) & (counts > 0)).all():
         raise ValueError(f"Every class needs a training sample, got counts {counts.tolist()}.")
     return counts
@@ -112,7 +112,7 @@ def effective_number(counts: ArrayLike, *, beta: float | None = None) -> np.ndar
     if beta is None:
         beta = max(0.0, 1 - 1 / counts.mean())
     if not 0 <= beta < 1:
-        raise ValueError(f"Argument beta must be in [0, 1), got {beta}.")
+        raise ValueError(f"Argument 'beta' must be in [0, 1), got {beta}.")
     if beta == 0:
         return np.ones_like(counts)
     return _scaled(-1 / np.expm1(counts * np.log(beta)), counts)
@@ -167,7 +167,7 @@ def ldam_margins(counts: ArrayLike, *, max_margin: float = 0.5) -> np.ndarray:
     """
     counts = check_class_counts(counts)
     if not max_margin >= 0:
-        raise ValueError(f"Argument max_margin must be at least 0, got {max_margin}.")
+        raise ValueError(f"Argument 'max_margin' must be at least 0, got {max_margin}.")
     return max_margin * (counts.min() / counts) ** 0.25
 
 

@@ -43,7 +43,7 @@ class FocalLoss(BalancingLoss):
             weighting=weighting, beta=beta, label_smoothing=label_smoothing, reduction=reduction
         )
         if not gamma >= 0:
-            raise ValueError(f"Argument gamma must be at least 0, got {gamma}.")
+            raise ValueError(f"Argument 'gamma' must be at least 0, got {gamma}.")
         self.gamma = gamma
 
     def losses(

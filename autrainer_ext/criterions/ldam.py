@@ -66,9 +66,9 @@ class LDAMLoss(CallbackMixin, BalancingLoss):
         super().__init__(weighting=weighting, beta=beta, reduction=reduction)
         ldam_margins([1], max_margin=max_margin)  # raises if max_margin is out of range
         if not scale > 0:
-            raise ValueError(f"Argument scale must be greater than 0, got {scale}.")
+            raise ValueError(f"Argument 'scale' must be greater than 0, got {scale}.")
         if reweight_after is not None and not 0 <= reweight_after < 1:
-            raise ValueError(f"Argument reweight_after must be in [0, 1), got {reweight_after}.")
+            raise ValueError(f"Argument 'reweight_after' must be in [0, 1), got {reweight_after}.")
         self.max_margin = max_margin
         self.scale = scale
         self.reweight_after = reweight_after

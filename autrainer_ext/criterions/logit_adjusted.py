@@ -37,7 +37,7 @@ class LogitAdjustedLoss(BalancingLoss):
     ) -> None:
         super().__init__(label_smoothing=label_smoothing, reduction=reduction)
         if not 0 <= tau < math.inf:
-            raise ValueError(f"Argument tau must be at least 0 and finite, got {tau}.")
+            raise ValueError(f"Argument 'tau' must be at least 0 and finite, got {tau}.")
         self.tau = tau
 
     def set_counts(self, counts: ArrayLike) -> None:
@@ -86,6 +86,6 @@ def adjust_logits(logits: np.ndarray, counts: ArrayLike, *, tau: float = 1.0) ->
     shift = log_priors(counts)
     if np.shape(logits)[-1:] != shift.shape:
         raise ValueError(
-            f"Argument logits must have the shape (..., {len(shift)}), got {np.shape(logits)}."
+            f"Argument 'logits' must have the shape (..., {len(shift)}), got {np.shape(logits)}."
         )
     return logits - tau * shift

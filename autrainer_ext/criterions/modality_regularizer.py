@@ -96,7 +96,7 @@ class ModalityRegularizedLoss(CallbackMixin, _Loss):
             raise unknown_name("distance", distance, DISTANCES)
         for name, value in (("weight", weight), ("warmup", warmup)):
             if not value >= 0:
-                raise ValueError(f"Argument {name} must not be negative, got {value}.")
+                raise ValueError(f"Argument '{name}' must not be negative, got {value}.")
         self.base = autrainer.instantiate_shorthand(base, instance_of=_Loss)
         self.modality = modality
         self.layer = layer

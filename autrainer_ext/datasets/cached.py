@@ -131,7 +131,7 @@ class CachedClassificationDataset(BaseClassificationDataset):
     ) -> None:
         if cache < 0:
             raise ValueError(
-                f"cache must be true, false or a size in GiB of at least 0, got {cache}."
+                f"Argument 'cache' must be true, false or a size in GiB of at least 0, got {cache}."
             )
         self.cache = cache
         _check_folders(Path(path), features_subdir)

@@ -48,7 +48,9 @@ class LongTailedFSDD(FSDD):
         **kwargs: Any,  # noqa: ANN401  passed on
     ) -> None:
         if not imbalance_ratio >= 1:
-            raise ValueError(f"imbalance_ratio must be at least 1, got {imbalance_ratio}.")
+            raise ValueError(
+                f"Argument 'imbalance_ratio' must be at least 1, got {imbalance_ratio}."
+            )
         self.imbalance_ratio = imbalance_ratio
         self.most = most
         self.split_seed = split_seed
@@ -75,7 +77,7 @@ class LongTailedFSDD(FSDD):
         if most is None:
             most = available
         if not 1 <= most <= available:
-            raise ValueError(f"most must be in 1 to {available}, got {most}.")
+            raise ValueError(f"Argument 'most' must be in 1 to {available}, got {most}.")
         counts = falling_counts(most, self.imbalance_ratio, len(digits))
         return draw(
             table, self.target_column, dict(zip(digits, counts, strict=True)), self.split_seed
@@ -105,7 +107,7 @@ class PartitionedTAU22(TAUUrbanAcousticScenes2022Mobile):
         **kwargs: Any,  # noqa: ANN401  passed on
     ) -> None:
         if not test_sets:
-            raise ValueError("test_sets must name at least one list of clips.")
+            raise ValueError("Argument 'test_sets' must name at least one list of clips.")
         self.test_sets = dict(test_sets)
         super().__init__(stratify=_read_columns(stratify, self.test_sets), **kwargs)
         self.stratify = list(stratify or [])

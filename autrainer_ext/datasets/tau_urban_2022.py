@@ -64,11 +64,13 @@ class TAUUrbanAcousticScenes2022Mobile(CachedClassificationDataset):
         **kwargs: Any,  # noqa: ANN401  passed on
     ) -> None:
         if not 0 < train_percent <= 100:
-            raise ValueError(f"train_percent must be in (0, 100], got {train_percent}.")
+            raise ValueError(f"Argument 'train_percent' must be in (0, 100], got {train_percent}.")
         if not 0 <= dev_share < 1:
-            raise ValueError(f"dev_share must be in [0, 1), got {dev_share}.")
+            raise ValueError(f"Argument 'dev_share' must be in [0, 1), got {dev_share}.")
         if dev_fold is not None and train_clips is None:
-            raise ValueError("dev_fold requires train_clips, the table with the folds.")
+            raise ValueError(
+                "Argument 'dev_fold' requires 'train_clips', the table with the folds."
+            )
         self.train_percent = train_percent
         self.dev_share = dev_share
         self.split_seed = split_seed

@@ -123,7 +123,7 @@ def correlate_pairs(
     scores = np.asarray(scores, dtype=float)
     if scores.ndim != 2 or scores.shape[1] == 0 or np.isnan(scores).any():
         raise ValueError(
-            "Argument scores must hold numbers, shape (runs, samples) with at least one sample, "
+            "Argument 'scores' must hold numbers, shape (runs, samples) with at least one sample, "
             f"got shape {scores.shape}."
         )
     pairs = list(pairs)
@@ -176,7 +176,7 @@ def mean_agreement(
         0.0
     """
     if not 0 < confidence < 1:
-        raise ValueError(f"Argument confidence must be between 0 and 1, got {confidence}.")
+        raise ValueError(f"Argument 'confidence' must be between 0 and 1, got {confidence}.")
     among = list(range(len(correlations.pairs)) if among is None else among)
     if not among:
         raise ValueError("There are no pairs of runs to average.")

@@ -78,13 +78,13 @@ def confusion_interval(
     """
     counts = check_counts(counts)
     if (counts != np.floor(counts)).any():
-        raise ValueError("Argument counts must hold whole numbers to be resampled.")
+        raise ValueError("Argument 'counts' must hold whole numbers to be resampled.")
     if method not in BOOTSTRAP_METHODS:
         raise unknown_name("bootstrap method", method, BOOTSTRAP_METHODS)
     if not 0 < confidence < 1:
-        raise ValueError(f"Argument confidence must be between 0 and 1, got {confidence}.")
+        raise ValueError(f"Argument 'confidence' must be between 0 and 1, got {confidence}.")
     if n_resamples < 2:
-        raise ValueError(f"Argument n_resamples must be at least 2, got {n_resamples}.")
+        raise ValueError(f"Argument 'n_resamples' must be at least 2, got {n_resamples}.")
     leading, shape = counts.shape[:-2], counts.shape[-2:]
     matrices = counts.reshape(-1, *shape).astype(np.int64)
     limits = [

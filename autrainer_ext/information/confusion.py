@@ -32,18 +32,18 @@ def confusion_counts(y_true: ArrayLike, y_pred: ArrayLike, n_classes: int) -> np
     for name, labels in (("y_true", y_true), ("y_pred", y_pred)):
         if labels.ndim == 0 or (labels.size and not np.issubdtype(labels.dtype, np.integer)):
             raise ValueError(
-                f"Argument {name} must be an array of integers, got shape {labels.shape} of type "
+                f"Argument '{name}' must be an array of integers, got shape {labels.shape} of type "
                 f"{labels.dtype}."
             )
         if labels.size and not 0 <= labels.min() <= labels.max() < n_classes:
             raise ValueError(
-                f"Argument {name} must be in [0, {n_classes}), got {labels.min()} to "
+                f"Argument '{name}' must be in [0, {n_classes}), got {labels.min()} to "
                 f"{labels.max()}."
             )
     if y_true.shape[-1] != y_pred.shape[-1]:
         raise ValueError(
-            f"Arguments y_true and y_pred must have the same length, got {y_true.shape[-1]} and "
-            f"{y_pred.shape[-1]}."
+            "Arguments 'y_true' and 'y_pred' must have the same length, "
+            f"got {y_true.shape[-1]} and {y_pred.shape[-1]}."
         )
     cells = y_true.astype(np.int64) * n_classes + y_pred.astype(np.int64)
     rows = cells.reshape(-1, cells.shape[-1]) if cells.size else np.zeros((0, 1), np.int64)
@@ -73,14 +73,14 @@ def check_counts(counts: ArrayLike) -> np.ndarray:
     counts = np.asarray(counts, dtype=np.float64)
     if counts.ndim < 2 or 0 in counts.shape[-2:]:
         raise ValueError(
-            "Argument counts must have shape (..., true classes, predicted classes), "
+            "Argument 'counts' must have shape (..., true classes, predicted classes), "
             f"got {counts.shape}."
         )
     totals = counts.sum(axis=(-2, -1))
     if counts.min(initial=0) < 0 or not np.isfinite(totals).all():
-        raise ValueError("Argument counts must be finite and not negative.")
+        raise ValueError("Argument 'counts' must be finite and not negative.")
     if not totals.all():
-        raise ValueError("Argument counts must not sum to zero.")
+        raise ValueError("Argument 'counts' must not sum to zero.")
     return counts
 
 

@@ -63,7 +63,8 @@ def persistence_diagrams(embeddings: np.ndarray, *, max_dimension: int = 1) -> l
 
     if embeddings.ndim != 2 or len(embeddings) < 2 or not np.isfinite(embeddings).all():
         raise ValueError(
-            f"embeddings must be finite and of shape (at least 2, D), got {embeddings.shape}."
+            "Argument 'embeddings' must be finite and of shape (at least 2, D), "
+            f"got {embeddings.shape}."
         )
     distances = pdist(embeddings.astype(float))
     scale = np.median(distances) or distances.max() or 1.0

@@ -45,7 +45,8 @@ def project(
         raise unknown_name("projection", method, PROJECTIONS)
     if embeddings.ndim != 2 or len(embeddings) < 4 or not np.isfinite(embeddings).all():
         raise ValueError(
-            f"embeddings must be finite and of shape (at least 4, D), got {embeddings.shape}."
+            "Argument 'embeddings' must be finite and of shape (at least 4, D), "
+            f"got {embeddings.shape}."
         )
     points = _principal(embeddings, seed)
     if method == "tsne":

@@ -76,7 +76,7 @@ class NIT(BaseAscendingMetric):
 
 def _checked(n_classes: int | None) -> int | None:
     if n_classes is not None and n_classes < 1:
-        raise ValueError(f"Argument n_classes must be at least 1, got {n_classes}.")
+        raise ValueError(f"Argument 'n_classes' must be at least 1, got {n_classes}.")
     return n_classes
 
 
@@ -98,7 +98,7 @@ def _entropies(y_true: ArrayLike, y_pred: ArrayLike, n_classes: int | None = Non
     if n_classes is not None and len(labels) > n_classes:
         # not a ValueError: the host would catch it and continue with the worst possible score
         raise RuntimeError(
-            f"Argument n_classes is {n_classes}, but the labels contain {len(labels)} classes."
+            f"Argument 'n_classes' is {n_classes}, but the labels contain {len(labels)} classes."
         )
     encoded_true, encoded_pred = encoded.reshape(2, -1)
     return entropies(confusion_counts(encoded_true, encoded_pred, n_classes or len(labels)))

@@ -59,14 +59,14 @@ class CPMobile(AbstractModel):
             raise ValueError(f"CPMobile needs at least 2 classes, got output_dim={output_dim}.")
         if base_channels < 4 or base_channels % 4:
             raise ValueError(
-                f"Argument base_channels must be a positive multiple of 4, got {base_channels}."
+                f"Argument 'base_channels' must be a positive multiple of 4, got {base_channels}."
             )
         n_blocks = [3, 2, 1] if n_blocks is None else list(n_blocks)
         strides = _STRIDES_2023 if strides is None else strides
         strides = [[int(mel), int(frames)] for mel, frames in strides]
         if len(strides) != sum(n_blocks):
             raise ValueError(
-                "Argument strides must hold one [mel, frames] pair for each of the "
+                "Argument 'strides' must hold one [mel, frames] pair for each of the "
                 f"{sum(n_blocks)} blocks of n_blocks={n_blocks}, got {len(strides)}."
             )
         super().__init__(output_dim)

@@ -54,7 +54,7 @@ class DCASE2022Baseline(AbstractModel):
                 f"DCASE2022Baseline needs at least 2 classes, got output_dim={output_dim}."
             )
         if not 0 <= dropout < 1:
-            raise ValueError(f"Argument dropout must be in [0, 1), got {dropout}.")
+            raise ValueError(f"Argument 'dropout' must be in [0, 1), got {dropout}.")
         if embedding_layer not in EMBEDDING_LAYERS:
             raise unknown_name("embedding layer", embedding_layer, EMBEDDING_LAYERS)
         super().__init__(output_dim)

@@ -11,6 +11,7 @@ from autrainer.transforms import SmartCompose
 from omegaconf import OmegaConf
 
 from autrainer_ext.atomic import atomic_folder
+from autrainer_ext.errors import unknown_name
 
 
 def write_model_directory(
@@ -63,7 +64,10 @@ def write_model_directory(
 
 def _build_preprocessing(path: Path) -> tuple[AbstractFileHandler, SmartCompose]:
     if not path.is_file():
-        raise ValueError(f"Preprocessing configuration '{path}' does not exist.")
+        known = sorted(file.stem for file in path.parent.glob("*.yaml"))
+        raise unknown_name(
+            "preprocessing configuration", path.stem, known, where=f"'{path.parent}'"
+        )
     config = cast(dict[str, Any], OmegaConf.to_container(OmegaConf.load(path)))
     file_handler = autrainer.instantiate_shorthand(
         config["file_handler"], instance_of=AbstractFileHandler

@@ -19,7 +19,7 @@ class LowestBands(AbstractTransform):
 
     def __init__(self, bands: int, order: int = 0) -> None:
         if bands < 1:
-            raise ValueError(f"bands must be positive, got {bands}.")
+            raise ValueError(f"Argument 'bands' must be positive, got {bands}.")
         super().__init__(order=order)
         self.bands = bands
 
@@ -46,7 +46,7 @@ class RelativeLevel(AbstractTransform):
 
     def __init__(self, range_db: float = 50.0, order: int = 0) -> None:
         if range_db <= 0:
-            raise ValueError(f"range_db must be positive, got {range_db}.")
+            raise ValueError(f"Argument 'range_db' must be positive, got {range_db}.")
         super().__init__(order=order)
         self.range_db = range_db
 

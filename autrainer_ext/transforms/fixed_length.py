@@ -24,7 +24,7 @@ class FixedLength(AbstractTransform):
 
     def __init__(self, length: int, level: float = -100.0, order: int = 0) -> None:
         if length < 1:
-            raise ValueError(f"length must be positive, got {length}.")
+            raise ValueError(f"Argument 'length' must be positive, got {length}.")
         super().__init__(order=order)
         self.length = length
         self.level = level

@@ -14,6 +14,7 @@ from autrainer.transforms import AbstractTransform
 from autrainer_ext.errors import unknown_name
 
 _WINDOWS = {"hann": torch.hann_window, "hamming": torch.hamming_window}
+_MEL_SCALES = ("htk", "slaney", "kaldi")
 
 
 class LogSpectrogram(AbstractTransform):
@@ -63,16 +64,18 @@ class LogSpectrogram(AbstractTransform):
         if window not in _WINDOWS:
             raise unknown_name("window", window, sorted(_WINDOWS))
         if log not in ("db", "ln"):
-            raise ValueError(f"log must be 'db' or 'ln', got '{log}'.")
+            raise unknown_name("logarithm", log, ("db", "ln"))
         if not 0 < win_length <= n_fft:
-            raise ValueError(f"win_length must be in [1, n_fft={n_fft}], got {win_length}.")
+            raise ValueError(
+                f"Argument 'win_length' must be in [1, n_fft={n_fft}], got {win_length}."
+            )
         for name, value in (("hop_length", hop_length), ("floor", floor), ("divisor", divisor)):
             if value <= 0:
-                raise ValueError(f"{name} must be positive, got {value}.")
+                raise ValueError(f"Argument '{name}' must be positive, got {value}.")
         if power not in (1, 2):
-            raise ValueError(f"power must be 1 or 2, got {power}.")
+            raise ValueError(f"Argument 'power' must be 1 or 2, got {power}.")
         if log == "ln" and top_db is not None:
-            raise ValueError("top_db needs log='db'.")
+            raise ValueError("Argument 'top_db' needs log='db'.")
         self.sample_rate = sample_rate
         self.n_fft = n_fft
         self.win_length = win_length
@@ -212,15 +215,15 @@ class LogMelSpectrogram(LogSpectrogram):
         upper = sample_rate / 2 if f_max is None else f_max
         if not 0 <= f_min < upper <= sample_rate / 2:
             raise ValueError(
-                f"f_min={f_min} and f_max={f_max} must satisfy 0 <= f_min < f_max <= "
-                f"{sample_rate / 2} Hz."
+                "Arguments 'f_min' and 'f_max' must satisfy 0 <= f_min < f_max <= "
+                f"{sample_rate / 2}, got {f_min} and {upper}."
             )
-        if mel_scale not in ("htk", "slaney", "kaldi"):
-            raise ValueError(f"mel_scale must be 'htk', 'slaney' or 'kaldi', got '{mel_scale}'.")
+        if mel_scale not in _MEL_SCALES:
+            raise unknown_name("mel scale", mel_scale, _MEL_SCALES)
         if mel_norm not in (None, "slaney") or (mel_norm and mel_scale == "kaldi"):
             raise ValueError(
-                f"mel_norm must be None, or 'slaney' with mel_scale 'htk' or 'slaney', got "
-                f"'{mel_norm}' with '{mel_scale}'."
+                "Argument 'mel_norm' must be None, or 'slaney' with mel_scale 'htk' or 'slaney', "
+                f"got '{mel_norm}' with '{mel_scale}'."
             )
         self.n_mels = n_mels
         self.f_min = f_min

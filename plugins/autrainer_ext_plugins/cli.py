@@ -61,6 +61,8 @@ class CLI(AutrainerCLI):
         scripts |= {script.command: script for script in (command() for command in COMMANDS)}
         for script in scripts.values():
             script.epilog = _HOST_EXAMPLE.sub(r"\1autrainer-ext", script.epilog)
+            # a typing error of the hosts
+            script.extended_description = script.extended_description.replace("line line", "line")
         return list(scripts.values())
 
     def _init_parser(self) -> argparse.ArgumentParser:
@@ -79,7 +81,7 @@ class CLI(AutrainerCLI):
 def main() -> None:
     """Run the command line.
 
-    Exit codes: 0 everything was done, 1 nothing could be done, 2 wrong usage, 3 some inputs failed.
+    Exit code: 0 everything was done, 1 nothing could be done, 2 wrong usage, 3 some inputs failed.
     An error is printed as one line; `HYDRA_FULL_ERROR=1` shows the traceback.
     """
     show_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"

@@ -114,7 +114,7 @@ def test_drift_of_the_adapted_network_is_seen_and_forgotten():
 
 
 def test_patience_is_not_negative():
-    with pytest.raises(ValueError, match="patience must not be negative, got -1"):
+    with pytest.raises(ValueError, match="Argument 'patience' must not be negative, got -1"):
         CollapseGuard(patience=-1)
 
 
@@ -124,5 +124,6 @@ def test_patience_is_not_negative():
 def test_settings_have_ranges(setting):
     ((name, value),) = setting.items()
     limits = "[0, 1)" if name == "memory" else "[0, 1]"
-    with pytest.raises(ValueError, match=re.escape(f"{name} must be in {limits}, got {value}")):
+    message = f"Argument '{name}' must be in {limits}, got {value}"
+    with pytest.raises(ValueError, match=re.escape(message)):
         CollapseGuard(**setting)

@@ -31,5 +31,5 @@ def test_lame_of_one_sample_is_the_source(model):
 
 
 def test_number_of_neighbours_is_positive(model):
-    with pytest.raises(ValueError, match="n_neighbours must be positive, got 0"):
+    with pytest.raises(ValueError, match="Argument 'n_neighbours' must be positive, got 0"):
         LAME(model, n_neighbours=0)

@@ -211,7 +211,7 @@ def test_reductions_belong_together(loss):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: EntropyLoss(0), "q must be positive, got 0"),
+        (lambda: EntropyLoss(0), "Argument 'q' must be positive, got 0"),
         (lambda: EntropyLoss(reduction="max"), "Unknown reduction 'max'"),
         (lambda: ViewConsistencyLoss("max"), "Unknown reduction 'max'"),
         (lambda: NuclearNormLoss("fast"), "Unknown form 'fast'"),

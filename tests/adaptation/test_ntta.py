@@ -88,12 +88,12 @@ def test_guard_resets_a_network_that_drifts_to_one_class(model, data):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda m: NTTA(m, entropy=-1), "entropy must not be negative, got -1"),
+        (lambda m: NTTA(m, entropy=-1), "Argument 'entropy' must not be negative, got -1"),
         (lambda m: NTTA(m, nuclear_norm=0, entropy=0), "At least one weight"),
-        (lambda m: NTTA(m, views=3), "views must be 1 or 2, got 3"),
+        (lambda m: NTTA(m, views=3), "Argument 'views' must be 1 or 2, got 3"),
         (lambda m: NTTA(m, views=1, consistency=1), "set views=2"),
-        (lambda m: NTTA(m, batch_share=0), r"batch_share must be in \(0, 1\], got 0"),
-        (lambda m: NTTA(m, max_shift=2), r"max_shift must be in \[0, 1\], got 2"),
+        (lambda m: NTTA(m, batch_share=0), r"Argument 'batch_share' must be in \(0, 1\], got 0"),
+        (lambda m: NTTA(m, max_shift=2), r"Argument 'max_shift' must be in \[0, 1\], got 2"),
     ],
 )
 def test_wrong_settings_are_rejected(model, make, message):

@@ -129,7 +129,7 @@ def test_adaptation_helps_on_a_new_device(name, model, data):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda m: Tent(m, learning_rate=0), "learning_rate must be positive, got 0"),
+        (lambda m: Tent(m, learning_rate=0), "Argument 'learning_rate' must be positive, got 0"),
         (lambda m: Tent(m, optimizer="lbfgs"), "Unknown optimizer 'lbfgs'. Choose from: adam, sgd"),
         (
             lambda m: Tent(m, parameters="head"),

@@ -178,7 +178,7 @@ def test_settling_leaves_alone_what_it_must(model, data):
         ({"order": "sorted"}, "Unknown order 'sorted'. "),
         ({"predict": "never"}, "Unknown predict 'never'. "),
         ({"keep": "best"}, "Unknown keep 'best'. .*Choose from: last, information"),
-        ({"batch_size": 0}, "batch_size must be positive, got 0"),
+        ({"batch_size": 0}, "Argument 'batch_size' must be positive, got 0"),
         ({"passes": 2}, "2 passes need the mode 'offline', got 'online'"),
     ],
 )
@@ -194,5 +194,5 @@ def test_names_tell_what_is_open():
 
 
 def test_no_sample_is_an_error(model):
-    with pytest.raises(ValueError, match="features holds no sample"):
+    with pytest.raises(ValueError, match="There is no sample to adapt to"):
         adapt(Source(model), torch.zeros(0, 1, 16, 12), Protocol())

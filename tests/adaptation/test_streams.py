@@ -52,5 +52,5 @@ def test_wrong_requests_are_rejected():
         stream_order("class_correlated", 3, seed=0)
     with pytest.raises(ValueError, match="'grouped' needs groups"):
         stream_order("grouped", 3, seed=0, groups=np.zeros(2))
-    with pytest.raises(ValueError, match="batch_size must be positive, got 0"):
+    with pytest.raises(ValueError, match="Argument 'batch_size' must be positive, got 0"):
         list(batches(np.arange(3), 0))

@@ -95,5 +95,5 @@ def test_single_clip_is_left_alone_and_settings_survive_saving():
 
 
 def test_alpha_must_be_positive():
-    with pytest.raises(ValueError, match="alpha must be positive, got 0"):
+    with pytest.raises(ValueError, match="Argument 'alpha' must be positive, got 0"):
         FreqMixStyle(alpha=0)

@@ -128,12 +128,20 @@ def test_powers_add_up_like_those_of_independent_sources():
 @pytest.mark.parametrize(
     ("make", "settings", "message"),
     [
-        (EdgeCut, {"max_frames": -1}, "max_frames must not be negative, got -1."),
-        (SurroundingSilence, {"max_frames": -1}, "max_frames must not be negative, got -1."),
-        (RandomEqualiser, {"std_db": -1.0}, "std_db must not be negative, got -1.0."),
-        (RandomEqualiser, {"nodes": 1}, "nodes must be at least 2, got 1."),
-        (NoiseFloor, {"std_db": -1.0}, "std_db must not be negative, got -1.0."),
-        (NoiseFloor, {"min_snr": 9, "max_snr": 3}, "min_snr must not exceed max_snr, got 9 and 3."),
+        (EdgeCut, {"max_frames": -1}, "Argument 'max_frames' must not be negative, got -1."),
+        (
+            SurroundingSilence,
+            {"max_frames": -1},
+            "Argument 'max_frames' must not be negative, got -1.",
+        ),
+        (RandomEqualiser, {"std_db": -1.0}, "Argument 'std_db' must not be negative, got -1.0."),
+        (RandomEqualiser, {"nodes": 1}, "Argument 'nodes' must be at least 2, got 1."),
+        (NoiseFloor, {"std_db": -1.0}, "Argument 'std_db' must not be negative, got -1.0."),
+        (
+            NoiseFloor,
+            {"min_snr": 9, "max_snr": 3},
+            "Argument 'min_snr' must not exceed max_snr, got 9 and 3.",
+        ),
     ],
 )
 def test_impossible_settings_are_rejected(make, settings, message):

@@ -51,12 +51,12 @@ def test_input_is_left_alone(make):
 
 @pytest.mark.parametrize("make", [VocalTractPerturbation, TimeStretch])
 def test_factor_below_one_is_rejected(make):
-    with pytest.raises(ValueError, match=r"max_factor must be at least 1, got 0\.9\."):
+    with pytest.raises(ValueError, match=r"Argument 'max_factor' must be at least 1, got 0\.9\."):
         make(max_factor=0.9)
 
 
 def test_limit_of_zero_is_rejected():
-    with pytest.raises(ValueError, match=r"limit_hz must be positive, got 0\."):
+    with pytest.raises(ValueError, match=r"Argument 'limit_hz' must be positive, got 0\."):
         VocalTractPerturbation(limit_hz=0)
 
 

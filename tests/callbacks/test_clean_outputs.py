@@ -67,5 +67,5 @@ def test_run_without_tables_and_data_is_named(tiny, tmp_path, monkeypatch):
 
 
 def test_saving_never_is_refused():
-    with pytest.raises(ValueError, match="every must be at least 1, got 0"):
+    with pytest.raises(ValueError, match="Argument 'every' must be at least 1, got 0"):
         CleanOutputs(every=0)

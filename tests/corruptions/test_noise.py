@@ -62,7 +62,7 @@ def test_silence_has_no_level():
         contaminate(torch.zeros(1, 9), draw_white_noise(9))
     with pytest.raises(ValueError, match="silent noise"):
         contaminate(draw_white_noise(9), torch.zeros(1, 3))
-    with pytest.raises(ValueError, match=r"alpha must be in \(0, 1\], got 0"):
+    with pytest.raises(ValueError, match=r"Argument 'alpha' must be in \(0, 1\], got 0"):
         contaminate(draw_white_noise(9), draw_white_noise(9), alpha=0)
 
 

@@ -217,7 +217,7 @@ def test_reduction_that_does_not_exist_is_an_error(name):
 @pytest.mark.parametrize("smoothing", [-0.1, 1.1])
 def test_smoothing_out_of_range_is_an_error(name, smoothing):
     cls = type(MAKE[name]())
-    with pytest.raises(ValueError, match=r"label_smoothing must be in \[0, 1\], got"):
+    with pytest.raises(ValueError, match=r"Argument 'label_smoothing' must be in \[0, 1\], got"):
         cls(label_smoothing=smoothing)
 
 
@@ -231,7 +231,7 @@ def test_unknown_weighting_is_an_error(cls):
         cls(weighting="inverse")
     with pytest.raises(ValueError, match="beta requires the weighting 'effective_number', got"):
         cls(weighting="inverse_frequency", beta=0.9)
-    with pytest.raises(ValueError, match=r"beta must be in \[0, 1\), got 1.0"):
+    with pytest.raises(ValueError, match=r"Argument 'beta' must be in \[0, 1\), got 1.0"):
         cls(weighting="effective_number", beta=1.0)
 
 

@@ -107,7 +107,7 @@ def test_default_beta_does_the_same_to_larger_data(counts):
 
 @pytest.mark.parametrize("beta", [-0.1, 1.0, 1.5, math.nan])
 def test_beta_out_of_range_is_rejected(beta):
-    with pytest.raises(ValueError, match=r"beta must be in \[0, 1\), got"):
+    with pytest.raises(ValueError, match=r"Argument 'beta' must be in \[0, 1\), got"):
         effective_number([3, 4], beta=beta)
 
 
@@ -132,10 +132,10 @@ def test_class_without_samples_is_rejected(function, counts):
 
 @pytest.mark.parametrize("counts", [[], [[1, 2], [3, 4]], 3])
 def test_counts_are_a_row(counts):
-    with pytest.raises(ValueError, match=r"counts must have the shape \(n_classes,\)"):
+    with pytest.raises(ValueError, match=r"Argument 'counts' must have the shape \(n_classes,\)"):
         check_class_counts(counts)
 
 
 def test_negative_margin_is_rejected():
-    with pytest.raises(ValueError, match="max_margin must be at least 0, got -1"):
+    with pytest.raises(ValueError, match="Argument 'max_margin' must be at least 0, got -1"):
         ldam_margins([3, 4], max_margin=-1)

@@ -101,5 +101,5 @@ def test_small_misses_are_not_rounded_away():
 
 @pytest.mark.parametrize("gamma", [-1.0, math.nan])
 def test_negative_gamma_is_rejected(gamma):
-    with pytest.raises(ValueError, match="gamma must be at least 0, got"):
+    with pytest.raises(ValueError, match="Argument 'gamma' must be at least 0, got"):
         FocalLoss(gamma)

@@ -130,10 +130,10 @@ def test_copy_of_the_tracker_keeps_the_first_phase():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"max_margin": -0.5}, "max_margin must be at least 0, got -0.5"),
-        ({"scale": 0.0}, "scale must be greater than 0, got 0.0"),
-        ({"reweight_after": 1.0}, r"reweight_after must be in \[0, 1\), got 1.0"),
-        ({"reweight_after": -0.1}, r"reweight_after must be in \[0, 1\), got -0.1"),
+        ({"max_margin": -0.5}, "Argument 'max_margin' must be at least 0, got -0.5"),
+        ({"scale": 0.0}, "Argument 'scale' must be greater than 0, got 0.0"),
+        ({"reweight_after": 1.0}, r"Argument 'reweight_after' must be in \[0, 1\), got 1.0"),
+        ({"reweight_after": -0.1}, r"Argument 'reweight_after' must be in \[0, 1\), got -0.1"),
     ],
 )
 def test_settings_out_of_range_are_rejected(settings, message):

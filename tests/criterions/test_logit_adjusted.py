@@ -112,7 +112,9 @@ def test_post_hoc_keeps_what_it_is_given():
 
 @pytest.mark.parametrize(("shape", "counts"), [((2, 3), COUNTS), ((), [4])])
 def test_post_hoc_needs_all_classes(shape, counts):
-    with pytest.raises(ValueError, match=r"logits must have the shape \(\.\.\., .\), got"):
+    with pytest.raises(
+        ValueError, match=r"Argument 'logits' must have the shape \(\.\.\., .\), got"
+    ):
         adjust_logits(np.zeros(shape), counts)
 
 
@@ -123,5 +125,5 @@ def test_post_hoc_rejects_empty_classes():
 
 @pytest.mark.parametrize("tau", [-1.0, math.inf, math.nan])
 def test_tau_out_of_range_is_rejected(tau):
-    with pytest.raises(ValueError, match="tau must be at least 0 and finite, got"):
+    with pytest.raises(ValueError, match="Argument 'tau' must be at least 0 and finite, got"):
         LogitAdjustedLoss(tau)

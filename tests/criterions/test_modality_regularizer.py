@@ -193,9 +193,9 @@ def test_columns_that_give_no_pair_are_rejected_before_training(settings, messag
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"weight": -1}, "weight must not be negative, got -1"),
-        ({"weight": math.nan}, "weight must not be negative, got nan"),
-        ({"warmup": -2}, "warmup must not be negative, got -2"),
+        ({"weight": -1}, "Argument 'weight' must not be negative, got -1"),
+        ({"weight": math.nan}, "Argument 'weight' must not be negative, got nan"),
+        ({"warmup": -2}, "Argument 'warmup' must not be negative, got -2"),
         ({"distance": "l2"}, "Unknown distance 'l2'.*l1, squared_l2, cosine"),
     ],
 )

@@ -237,6 +237,7 @@ def test_missing_files_are_counted_and_the_first_is_named(root):
 
 def test_negative_cache_is_rejected(root):
     with pytest.raises(
-        ValueError, match="cache must be true, false or a size in GiB of at least 0, got -1"
+        ValueError,
+        match="Argument 'cache' must be true, false or a size in GiB of at least 0, got -1",
     ):
         make(root, cache=-1)

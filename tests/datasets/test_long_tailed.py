@@ -140,9 +140,9 @@ def test_opposite_need_not_be_a_stratum(root):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"imbalance_ratio": 0.5}, "imbalance_ratio must be at least 1, got 0.5"),
-        ({"most": 33}, "most must be in 1 to 32, got 33"),
-        ({"most": 0}, "most must be in 1 to 32, got 0"),
+        ({"imbalance_ratio": 0.5}, "Argument 'imbalance_ratio' must be at least 1, got 0.5"),
+        ({"most": 33}, "Argument 'most' must be in 1 to 32, got 33"),
+        ({"most": 0}, "Argument 'most' must be in 1 to 32, got 0"),
         ({"test_speakers": ["dan"]}, "Unknown speaker 'dan'.* Choose from: ann, ben, cid"),
         ({"stratify": ["age"]}, "Unknown column 'age' in '.*'"),
     ],
@@ -227,7 +227,9 @@ def test_lists_leave_training_and_development_alone(scenes):
 
 
 def test_lists_are_needed(scenes):
-    with pytest.raises(ValueError, match="test_sets must name at least one list of clips"):
+    with pytest.raises(
+        ValueError, match="Argument 'test_sets' must name at least one list of clips"
+    ):
         make_scenes(scenes, test_sets={})
 
 

@@ -151,9 +151,9 @@ def test_folds_of_a_partition_become_splits(make, root, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"train_percent": 0}, r"train_percent must be in \(0, 100\], got 0"),
-        ({"dev_share": 1}, r"dev_share must be in \[0, 1\), got 1"),
-        ({"dev_fold": 1}, "dev_fold requires train_clips"),
+        ({"train_percent": 0}, r"Argument 'train_percent' must be in \(0, 100\], got 0"),
+        ({"dev_share": 1}, r"Argument 'dev_share' must be in \[0, 1\), got 1"),
+        ({"dev_fold": 1}, "Argument 'dev_fold' requires 'train_clips'"),
         ({"train_clips": "none.csv"}, r"none\.csv"),
         (
             {"train_clips": "empty.csv"},

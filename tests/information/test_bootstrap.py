@@ -125,7 +125,7 @@ def test_no_matrices_give_no_intervals():
     ("counts", "options", "message"),
     [
         ([[0.5, 1]], {}, "must hold whole numbers"),
-        ([[0, 0]], {}, "Argument counts must not sum to zero"),
+        ([[0, 0]], {}, "Argument 'counts' must not sum to zero"),
         (COUNTS, {"method": "normal"}, "Unknown bootstrap method 'normal'.*basic, percentile, bca"),
         (COUNTS, {"confidence": 95}, "between 0 and 1, got 95"),
         (COUNTS, {"n_resamples": 1}, "at least 2, got 1"),

@@ -34,10 +34,10 @@ def test_one_truth_serves_many_epochs():
 @pytest.mark.parametrize(
     ("y_true", "y_pred", "message"),
     [
-        ([0, 2], [0, 1], r"y_true must be in \[0, 2\), got 0 to 2"),
-        ([0, 1], [-1, 1], r"y_pred must be in \[0, 2\), got -1 to 1"),
-        ([0.0, 1.0], [0, 1], r"y_true must be an array of integers.*float64"),
-        (0, 0, r"y_true must be an array"),
+        ([0, 2], [0, 1], r"Argument 'y_true' must be in \[0, 2\), got 0 to 2"),
+        ([0, 1], [-1, 1], r"Argument 'y_pred' must be in \[0, 2\), got -1 to 1"),
+        ([0.0, 1.0], [0, 1], r"Argument 'y_true' must be an array of integers.*float64"),
+        (0, 0, r"Argument 'y_true' must be an array"),
         ([0, 1, 1], [0, 1], "same length, got 3 and 2"),
     ],
 )

@@ -134,7 +134,7 @@ def test_saved_model_is_the_same(tmp_path):
     ("settings", "message"),
     [
         ({"output_dim": 1}, "at least 2 classes, got output_dim=1"),
-        ({"output_dim": 3, "dropout": 1.0}, r"dropout must be in \[0, 1\), got 1.0"),
+        ({"output_dim": 3, "dropout": 1.0}, r"Argument 'dropout' must be in \[0, 1\), got 1.0"),
         (
             {"output_dim": 3, "embedding_layer": "conv2"},
             "Unknown embedding layer 'conv2'.*block1, block2, block3, hidden",

@@ -50,7 +50,7 @@ def test_version_is_that_of_the_package(command, tmp_path):
         ("nonsense", 2, "invalid choice: 'nonsense'"),
         ("list model --what", 2, "Unknown arguments: ['--what']"),
         ("list nonsense", 1, "Unknown group of configurations 'nonsense'. "),
-        ("show model Nonsense", 1, "No configuration 'Nonsense' found in 'model'."),
+        ("show model Nonsense", 1, "Unknown configuration 'Nonsense' in 'model'. "),
         ("show model CPMobile -s", 1, "already exists. Use -f to overwrite it."),
         ("postprocess results x", 1, "Folder 'results' does not exist."),
         ("postprocess conf x", 1, "Folder 'conf/x' does not exist."),
@@ -65,7 +65,7 @@ def test_version_is_that_of_the_package(command, tmp_path):
         ("inference conf conf out", 1, "Checkpoint 'conf/_best/model.pt' does not exist."),
         ("inference conf conf out -w 1", 2, "Options -w and -s need each other: give both."),
         ("inference conf conf out -w 1 -s 0", 2, "Option --stride-length must be greater than 0"),
-        ("inference conf conf out -b 0", 2, "'0' is not a whole number from 1 on"),
+        ("inference conf conf out -b 0", 2, "'0' is not a whole number of at least 1"),
         ("inference conf conf out -d gpu", 2, "Invalid device 'gpu'."),
     ],
 )

@@ -65,7 +65,7 @@ def test_nothing_half_written_stays(tmp_path, model, preprocessing, monkeypatch)
 
 
 def test_missing_files_are_named(tmp_path, model, preprocessing):
-    with pytest.raises(ValueError, match=r"none.yaml' does not exist"):
+    with pytest.raises(ValueError, match="Unknown preprocessing configuration 'none'"):
         write_model_directory(tmp_path / "m", model, ["a", "b", "c"], tmp_path / "none.yaml")
     with pytest.raises(ValueError, match=r"model.yaml' does not exist"):
         load_model(tmp_path)

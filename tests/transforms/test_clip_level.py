@@ -26,9 +26,9 @@ def test_lowest_bands_are_the_first():
 
 
 def test_impossible_settings_are_rejected():
-    with pytest.raises(ValueError, match=r"range_db must be positive, got 0\."):
+    with pytest.raises(ValueError, match=r"Argument 'range_db' must be positive, got 0\."):
         RelativeLevel(0)
-    with pytest.raises(ValueError, match=r"bands must be positive, got 0\."):
+    with pytest.raises(ValueError, match=r"Argument 'bands' must be positive, got 0\."):
         LowestBands(0)
 
 

@@ -71,7 +71,7 @@ def test_one_frame_may_be_all_that_is_kept():
 
 
 def test_length_below_one_is_rejected():
-    with pytest.raises(ValueError, match=r"length must be positive, got 0\."):
+    with pytest.raises(ValueError, match=r"Argument 'length' must be positive, got 0\."):
         FixedLength(0)
 
 

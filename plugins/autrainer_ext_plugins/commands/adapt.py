@@ -94,8 +94,7 @@ class AdaptScript(AbstractScript):
             "Default: those of the method.",
         )
         add("--length", type=float, metavar="S", help="Cut or pad all files to S seconds.")
-        add("--seed", type=int, default=0, help="Seed of the order and the views. Default: 0.")
-        add_options(self.parser, "quiet")
+        add_options(self.parser, "seed", "quiet")
 
     def main(self, args: AdaptArgs) -> None:
         """Run the command; exits with 3 if some files could not be used.
@@ -130,7 +129,7 @@ def _check_arguments(args: AdaptArgs) -> None:
     check_input_folder(args.input)
     check_free(args.output)
     if args.batch_size < 2:
-        raise ValueError(f"--batch-size must be at least 2, got {args.batch_size}.")
+        raise ValueError(f"Option --batch-size must be at least 2, got {args.batch_size}.")
     if args.method == "batch_norm" and (args.learning_rate or args.parameters):
         raise ValueError("Method 'batch_norm' has no options --learning-rate and --parameters.")
 

@@ -13,7 +13,8 @@ from typing import Any
 from autrainer.core.scripts import CommandLineError
 
 from autrainer_ext.atomic import is_free
-from autrainer_ext.configurations import find_configuration
+from autrainer_ext.configurations import configuration_names, find_configuration
+from autrainer_ext.errors import unknown_name
 from autrainer_ext.serving.audio_files import collect_files
 
 _OPTIONS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
@@ -66,6 +67,19 @@ def add_options(parser: argparse.ArgumentParser, *names: str) -> None:
         parser.add_argument(*flags, **settings)
 
 
+def replace_help(parser: argparse.ArgumentParser, texts: dict[str, str]) -> None:
+    """Replace the help texts of arguments that a command inherits from the host.
+
+    Args:
+        parser: Parser of the command.
+        texts: Help text for each name of an argument. Arguments that are left out keep the text of
+            the host; names of shared options of `add_options` may have an empty text, for theirs.
+    """
+    for action in parser._actions:
+        if action.dest in texts:
+            action.help = texts[action.dest] or _OPTIONS[action.dest][1]["help"]
+
+
 def add_batch_size(parser: argparse.ArgumentParser, default: int) -> None:
     """Add the option for the number of inputs per forward pass of the network.
 
@@ -97,7 +111,7 @@ def positive_int(text: str) -> int:
         32
     """
     if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number from 1 on")
+        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number of at least 1")
     return int(text)
 
 
@@ -187,7 +201,8 @@ def find_preprocessing(name: str) -> str | None:
     as_path = Path(name if name.endswith(".yaml") else f"{name}.yaml")
     path = as_path if as_path.is_file() else find_configuration("preprocessing", name)
     if path is None:
-        raise ValueError(f"Preprocessing configuration '{name}' does not exist.")
+        known = ("default", "None", *configuration_names("preprocessing"))
+        raise unknown_name("preprocessing configuration", name, known)
     return str(path)
 
 

@@ -9,8 +9,21 @@ from autrainer.core.scripts import CommandLineError, ListScript, ShowScript
 from autrainer.core.scripts.list_script import ListArgs
 from autrainer.core.scripts.show_script import ShowArgs
 
-from autrainer_ext.configurations import directories, find_configuration, sources
+from autrainer_ext.configurations import (
+    configuration_names,
+    directories,
+    find_configuration,
+    sources,
+)
 from autrainer_ext.errors import unknown_name
+
+from .arguments import replace_help
+
+
+def _group_help() -> str:
+    return "Group of configurations; . for experiments. Choose from:" + "\n - ".join(
+        ["", *directories()]
+    )
 
 
 def _check_directory(directory: str, parser: argparse.ArgumentParser) -> str:
@@ -31,6 +44,19 @@ class ListConfigurationsScript(ListScript):
         super().__init__()
         self.description = "List configurations and where they come from."
         self.epilog = "Examples:\n  autrainer-ext list model\n  autrainer-ext list . -p 'ext_*'"
+
+    def add_arguments(self) -> None:
+        """Add the arguments of the host's command, described for all sources."""
+        super().add_arguments()
+        replace_help(
+            self.parser,
+            {
+                "directory": _group_help(),
+                "local_only": "List only configurations in conf/.",
+                "global_only": "List only configurations shipped with autrainer-ext and the hosts.",
+                "pattern": "Pattern of names, such as 'CP*'. Default: all.",
+            },
+        )
 
     def main(self, args: ListArgs) -> None:
         """Print the configurations of a group, in the order of the search path."""
@@ -67,14 +93,28 @@ class ShowConfigurationScript(ShowScript):
             "Examples:\n  autrainer-ext show model CPMobile\n  autrainer-ext show model CPMobile -s"
         )
 
+    def add_arguments(self) -> None:
+        """Add the arguments of the host's command, described for all sources."""
+        super().add_arguments()
+        replace_help(
+            self.parser,
+            {
+                "directory": _group_help(),
+                "config": "Name of the configuration, as listed by 'autrainer-ext list'.",
+                "save": "Copy the shipped configuration to conf/.",
+                "force": "With -s, overwrite the file in conf/.",
+            },
+        )
+
     def main(self, args: ShowArgs) -> None:
         """Print the file; with `-s`, copy the shipped file to `conf/`."""
         directory = _check_directory(args.directory, self.parser)
-        path = find_configuration(directory, args.config, sources()[1:] if args.save else None)
+        searched = sources()[1:] if args.save else sources()
+        path = find_configuration(directory, args.config, searched)
         if path is None:
-            raise CommandLineError(
-                self.parser, f"No configuration '{args.config}' found in '{directory}'.", code=1
-            )
+            known = configuration_names(directory, searched)
+            error = unknown_name("configuration", args.config, known, where=f"'{directory}'")
+            raise CommandLineError(self.parser, str(error), code=1)
         print(f"# {path}\n{path.read_text(encoding='utf-8').rstrip()}")
         if args.save:
             self._save(path, Path("conf") / directory / path.name, args.force)

@@ -1,4 +1,4 @@
-"""Command `demo`: all main commands on synthetic data."""
+"""Command `demo`: a tour from training to prediction on synthetic data."""
 
 import os
 import shutil
@@ -49,7 +49,7 @@ class DemoScript(AbstractScript):
     def __init__(self) -> None:
         super().__init__(
             "demo",
-            "Run all main commands on synthetic data, in a few minutes.",
+            "Train, compare, score difficulty and predict on synthetic data, in a few minutes.",
             epilog="Example: autrainer-ext demo demo",
             dataclass=DemoArgs,
         )

@@ -80,15 +80,15 @@ class ExplainScript(AbstractScript):
             help="Explainers. NAME-SEGMENTS (lime-onsets) chooses the segments: time_slices,\n"
             "bands, grid, onsets or quickshift. permuted-NAME shuffles the attributions of NAME.\n"
             "Random explainers are added for comparison.\n"
-            f"Defaults to {' '.join(explainers)}.",
+            f"Default: {' '.join(explainers)}.",
         )
-        add("--mask", nargs="+", metavar="M", help="Masks to score. Defaults to all 14.")
+        add("--mask", nargs="+", metavar="M", help="Masks to score. Default: all 14.")
         add(
             "--listen",
             nargs="*",
             default=list(ExplainSettings.listen),
             metavar="M",
-            help="Masks whose kept and removed parts are written as FLAC. Defaults to bin.",
+            help="Masks whose kept and removed parts are written as FLAC. Default: bin.",
         )
         add(
             "--noise",
@@ -103,7 +103,7 @@ class ExplainScript(AbstractScript):
             type=float,
             default=ExplainSettings.alpha,
             metavar="A",
-            help="Share of the clip in the mixture with noise. Defaults to 0.6 (3.5 dB).",
+            help="Share of the clip in the mixture with noise. Default: 0.6 (3.5 dB).",
         )
         add(
             "--targets",
@@ -116,7 +116,7 @@ class ExplainScript(AbstractScript):
             "--silence",
             type=float,
             metavar="V",
-            help="Value of silent features. Computed from the front end by default.",
+            help="Value of silent features. Default: computed from the front end.",
         )
         add("--layer", metavar="L", help="Layer for grad_cam. Default: deepest that localises.")
         add(
@@ -136,7 +136,7 @@ class ExplainScript(AbstractScript):
             "--preprocess-cfg",
             default=ExplainSettings.preprocessing,
             metavar="P",
-            help="Preprocessing configuration. Defaults to that of the model.",
+            help="Preprocessing configuration. Default: that of the model.",
         )
         add_batch_size(self.parser, ExplainSettings.batch_size)
         add_options(self.parser, "checkpoint", "extension", "recursive", "seed", "quiet")

@@ -17,6 +17,7 @@ from .arguments import (
     find_audio_files,
     find_preprocessing,
     progress_bar,
+    replace_help,
     reporting_errors,
 )
 
@@ -24,6 +25,27 @@ if TYPE_CHECKING:
     from autrainer_ext.serving.inference import BatchedInference
 
 _TABLES = {"results.csv", "results.yaml", "errors.csv"}
+_HELP = {
+    "model": "Run or model directory, or a model of Hugging Face:\n"
+    "hf:repo_id[@revision][:subdir][#local_dir].",
+    "input": "Folder of audio files.",
+    "output": "Folder to create.",
+    "checkpoint": "",
+    "device": "Device of the network, such as cuda:0. Default: cpu.",
+    "extension": "",
+    "recursive": "",
+    "embeddings": "Save the embedding of each file too, in a .pt file.",
+    "update_frequency": "Number of files between two updates of the progress bar, 0 for no bar.\n"
+    "Default: 1.",
+    "preprocess_cfg": "Preprocessing configuration: path of a YAML file, name listed by\n"
+    "'autrainer-ext list preprocessing', or None for no preprocessing.\n"
+    "Default: that of the model.",
+    "window_length": "Length of sliding windows in seconds. Default: the whole recording.",
+    "stride_length": "Distance between sliding windows in seconds; needs -w.",
+    "min_length": "Pad shorter recordings with zeros to M seconds. Default: no padding.",
+    "sample_rate": "Sample rate to convert lengths in seconds with, in Hz.\n"
+    "Default: that of the model if it resamples recordings.",
+}
 
 
 @dataclass
@@ -44,7 +66,7 @@ class BatchedInferenceScript(InferenceScript):
         self.extended_description = (
             "Writes results.csv and results.yaml in the format of the host, sorted by file name.\n"
             "Files that cannot be used are listed in errors.csv with a reason.\n"
-            "Exit codes: 0 all files predicted, 1 none, 3 some."
+            "Exit code: 0 all files predicted, 1 none, 3 some."
         )
         self.epilog = (
             "Examples:\n"
@@ -56,6 +78,7 @@ class BatchedInferenceScript(InferenceScript):
     def add_arguments(self) -> None:
         """Add the arguments of the host's command and of this command."""
         super().add_arguments()
+        replace_help(self.parser, _HELP)
         add_batch_size(self.parser, default=32)
         add_options(self.parser, "quiet", "overwrite")
 

@@ -57,7 +57,7 @@ class Devices(AbstractPlugin):
 
     def __init__(self, *, column: str, group: str | list[str] | None, rebuild: bool) -> None:
         if not column or not isinstance(column, str):
-            raise ValueError(f"column must be the name of a column, got {column!r}.")
+            raise ValueError(f"Argument 'column' must be the name of a column, got {column!r}.")
         self.column = column
         self.group = group
         self.rebuild = rebuild

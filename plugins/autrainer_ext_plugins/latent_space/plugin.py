@@ -83,7 +83,7 @@ class LatentSpace(AbstractPlugin):
     ) -> None:
         for name, value in (("points", points), ("persistence_points", persistence_points)):
             if value < 4:
-                raise ValueError(f"{name} must be at least 4, got {value}.")
+                raise ValueError(f"Argument '{name}' must be at least 4, got {value}.")
         for method in methods:
             if method not in PROJECTIONS:
                 raise unknown_name("projection", method, PROJECTIONS)

@@ -124,9 +124,9 @@ def test_bad_files_are_told_and_left_out(run, tmp_path):
     [
         (("-e", "flac"), "No 'flac' files found in 'recordings'."),
         (("-c", "epoch_9"), "epoch_9/model.pt' does not exist."),
-        (("-b", "1"), "--batch-size must be at least 2, got 1."),
-        (("--passes", "0"), "passes must be positive, got 0."),
-        (("--learning-rate", "-1"), "learning_rate must be positive, got -1.0."),
+        (("-b", "1"), "Option --batch-size must be at least 2, got 1."),
+        (("--passes", "0"), "Argument 'passes' must be positive, got 0."),
+        (("--learning-rate", "-1"), "Argument 'learning_rate' must be positive, got -1.0."),
         (("--length", "0"), "The length must be positive, got 0.0 s."),
         (
             ("--length", "0.001"),

@@ -23,7 +23,7 @@ def test_shared_options_have_one_form():
 
 @pytest.mark.parametrize("text", ["0", "-1", "1.5", "two", ""])
 def test_only_whole_numbers_from_1_on_are_positive(text):
-    with pytest.raises(argparse.ArgumentTypeError, match="is not a whole number from 1 on"):
+    with pytest.raises(argparse.ArgumentTypeError, match="is not a whole number of at least 1"):
         arguments.positive_int(text)
 
 
@@ -73,7 +73,7 @@ def test_preprocessing_is_a_name_a_path_or_nothing(tmp_path, monkeypatch):
     assert arguments.find_preprocessing("None") is None
     assert arguments.find_preprocessing("own") == "own.yaml"
     assert arguments.find_preprocessing("cp_mobile_32k").endswith("cp_mobile_32k.yaml")
-    with pytest.raises(ValueError, match="Preprocessing configuration 'other' does not exist"):
+    with pytest.raises(ValueError, match="Unknown preprocessing configuration 'other'"):
         arguments.find_preprocessing("other")
 
 

@@ -272,7 +272,7 @@ def test_only_bad_files_exit_with_1(explain):
         (["--noise", "white", "white"], "Two noises are called 'white'"),
         (["--alpha", "1.5"], "alpha must be in"),
         (["--layer", "nowhere"], "no layer 'nowhere'"),
-        (["-p", "nothing"], "'nothing' does not exist"),
+        (["-p", "nothing"], "Unknown preprocessing configuration 'nothing'"),
         (["-c", "_first"], "does not exist"),
         (["-e", "mp3"], "No 'mp3' files"),
     ],

@@ -11,7 +11,7 @@ CONFIG = "id: RunNames\n_target_: run_names.RunNames\nautomatic: true\nsuffix: '
 
 @pytest.fixture(scope="module")
 def project(tiny, tmp_path_factory):
-    """A user's folder with the runs and a plugin of the user's own."""
+    """A user's folder with the runs and a plugin of the user."""
     folder = tmp_path_factory.mktemp("project")
     shutil.copytree(tiny / "results", folder / "results")
     (folder / "conf/plugin").mkdir(parents=True)
@@ -57,7 +57,7 @@ def test_without_names_those_run_that_say_so(project, command):
     [
         ("-p Nothing", "Unknown plugin 'Nothing'."),
         ("-p RunNames -o colour=red", "Unknown RunNames setting 'colour'. Choose from: suffix."),
-        ("-p RunNames -o suffix=1", "suffix must be text, got 1."),
+        ("-p RunNames -o suffix=1", "Argument 'suffix' must be text, got 1."),
         ("-p RunNames -o suffix", "Option -o needs KEY=VALUE, got 'suffix'."),
         ("-p RunNames -o suffix=fail", "RunNames: this run is not to its liking."),
         ("-o suffix=x", "Option -o needs exactly one plugin, named with -p."),

@@ -107,7 +107,7 @@ def test_trajectories_are_thinned_and_folds_averaged(triangle, layout, tmp_path)
         ("good.csv --class-names nowhere.txt", "'nowhere.txt' does not exist"),
         ("good.csv --labels good.txt", "'good.csv' has 2 classes, but there are 1 class names"),
         ("good.csv --every 0", "Option --every must be at least 1, got 0"),
-        ("good.csv --n-resamples 1", "n_resamples must be at least 2, got 1"),
+        ("good.csv --n-resamples 1", "Argument 'n_resamples' must be at least 2, got 1"),
         ("good.csv --output good.txt", "'good.txt' is not a folder"),
         ("good.csv --method normal", "invalid choice: 'normal'"),
     ],

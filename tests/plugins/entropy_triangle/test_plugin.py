@@ -254,9 +254,9 @@ def test_long_trajectories_are_thinned(tmp_path):
         ({"start": 0}, "start must be a whole number from 1 on, got 0"),
         ({"every": 1.5}, "every must be a whole number from 1 on, got 1.5"),
         ({"method": "normal"}, "Unknown .*method 'normal'"),
-        ({"n_resamples": 1}, "n_resamples must be at least 2"),
-        ({"n_resamples": -5}, "n_resamples must be at least 2"),
-        ({"confidence": 95}, "confidence must be between 0 and 1"),
+        ({"n_resamples": 1}, "Argument 'n_resamples' must be at least 2"),
+        ({"n_resamples": -5}, "Argument 'n_resamples' must be at least 2"),
+        ({"confidence": 95}, "Argument 'confidence' must be between 0 and 1"),
     ],
 )
 def test_wrong_settings_fail_before_any_work(settings, message):

@@ -14,8 +14,8 @@ LAYERS = ["stem.0", "stem.1", "stages.0", "stages.1", "stages.2", "head"]
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"points": 3}, "points must be at least 4, got 3"),
-        ({"persistence_points": 1}, "persistence_points must be at least 4, got 1"),
+        ({"points": 3}, "Argument 'points' must be at least 4, got 3"),
+        ({"persistence_points": 1}, "Argument 'persistence_points' must be at least 4, got 1"),
         ({"methods": ["pca"]}, "Unknown projection 'pca'. Choose from: tsne, isomap, umap"),
         ({"layers": ["a"], "drawn": ["b"]}, "Unknown layer to draw 'b'. .*Choose from: a"),
     ],
