@@ -229,7 +229,7 @@ def test_margins_are_not_smoothed():
 def test_unknown_weighting_is_an_error(cls):
     with pytest.raises(ValueError, match="Unknown weighting 'inverse'.*null, inverse_frequency"):
         cls(weighting="inverse")
-    with pytest.raises(ValueError, match="beta requires the weighting 'effective_number', got"):
+    with pytest.raises(ValueError, match="'beta' requires the weighting 'effective_number', got"):
         cls(weighting="inverse_frequency", beta=0.9)
     with pytest.raises(ValueError, match=r"Argument 'beta' must be in \[0, 1\), got 1.0"):
         cls(weighting="effective_number", beta=1.0)

@@ -58,7 +58,7 @@ def test_single_class():
 def test_wrong_number_of_classes_stops_the_run(metric, labels):
     with pytest.raises(ValueError, match="Argument 'n_classes' must be at least 1, got 0"):
         metric(n_classes=0)
-    with pytest.raises(RuntimeError, match="n_classes is 3, but the labels contain 4 classes"):
+    with pytest.raises(RuntimeError, match="'n_classes' is 3, but the labels contain 4 classes"):
         metric(n_classes=3)(*labels)
 
 

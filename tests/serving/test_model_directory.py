@@ -67,10 +67,10 @@ def test_nothing_half_written_stays(tmp_path, model, preprocessing, monkeypatch)
 def test_missing_files_are_named(tmp_path, model, preprocessing):
     with pytest.raises(ValueError, match="Unknown preprocessing configuration 'none'"):
         write_model_directory(tmp_path / "m", model, ["a", "b", "c"], tmp_path / "none.yaml")
-    with pytest.raises(ValueError, match=r"model.yaml' does not exist"):
+    with pytest.raises(ValueError, match=r"model.yaml' of the model does not exist"):
         load_model(tmp_path)
     write_model_directory(tmp_path / "m", model, ["a", "b", "c"], preprocessing)
-    with pytest.raises(ValueError, match=r"epoch_9/model.pt' does not exist"):
+    with pytest.raises(ValueError, match=r"epoch_9/model.pt' of the model does not exist"):
         load_model(tmp_path / "m", "epoch_9")
     torch.save(CPMobile(4).state_dict(), tmp_path / "m/_best/model.pt")
     with pytest.raises(ValueError, match="do not fit the network"):

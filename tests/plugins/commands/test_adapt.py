@@ -154,4 +154,4 @@ def test_what_is_there_is_not_overwritten(run, tmp_path, capsys):
     )
     assert [p.name for p in (tmp_path / "out").iterdir()] == ["notes.txt"]
     assert run(source=tmp_path, output="new") == 1
-    assert "' has no model.yaml." in capsys.readouterr().err
+    assert "_best/model.pt' does not exist." in capsys.readouterr().err

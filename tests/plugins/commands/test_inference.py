@@ -121,7 +121,7 @@ def test_preprocessing_is_looked_up_by_name(run, tmp_path):
     (own / "log_mel_16k.yaml").write_text("file_handler: no.Handler\npipeline: []\n")
     with pytest.raises(CommandLineError, match=r"no\.Handler"):
         run("-p", "log_mel_16k", output="own")
-    with pytest.raises(CommandLineError, match="'missing' does not exist"):
+    with pytest.raises(CommandLineError, match="Unknown preprocessing configuration 'missing'"):
         run("-p", "missing", output="none")
     assert not (tmp_path / "own").exists()
     assert not (tmp_path / "none").exists()

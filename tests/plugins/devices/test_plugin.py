@@ -207,11 +207,11 @@ def test_names_of_devices_may_be_numbers(tmp_path):
     [
         (
             {"column": "phone"},
-            "Unknown column in the tables of run 'run' 'phone'.* Choose from: scene, device",
+            "Unknown column 'phone' in the tables of 'run'.* Choose from: scene, device",
         ),
         (
             {"group": ["moment", "hour"]},
-            "Unknown column in the tables of run 'run' 'hour'.* Choose from: ",
+            "Unknown column 'hour' in the tables of 'run'.* Choose from: ",
         ),
         ({"column": "empty"}, "Column 'empty' is empty for 90 test samples of run 'run'"),
     ],

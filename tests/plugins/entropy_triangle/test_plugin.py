@@ -250,7 +250,7 @@ def test_long_trajectories_are_thinned(tmp_path):
     ("settings", "message"),
     [
         ({"splits": ["dev", "val"]}, "Unknown split 'val'"),
-        ({"splits": "dev"}, "splits must be a list of splits, got 'dev'"),
+        ({"splits": "dev"}, "Setting 'splits' must be a list, got 'dev'"),
         ({"start": 0}, "start must be a whole number from 1 on, got 0"),
         ({"every": 1.5}, "every must be a whole number from 1 on, got 1.5"),
         ({"method": "normal"}, "Unknown .*method 'normal'"),
