@@ -17,7 +17,7 @@ from autrainer_ext.information import confusion_counts, entropies, split_coordin
 from .links import THIRDS, Link, choose_sentence, group_means, rank_link, thirds
 from .source import Experiment
 
-FIDELITY_MEASURE = "FF"
+FIDELITY_MEASURE = "insertion_auc"  # needs no mask
 
 
 def relate(
@@ -94,7 +94,7 @@ def relate_predictions(
 def relate_explanations(
     test: pd.DataFrame, scores: pd.DataFrame | None, run: str
 ) -> dict[str, Any] | None:
-    """Difficulty and faithfulness of the explanations, as gain over the random floor.
+    """Difficulty and insertion score of the explanations, as gain over the random floor.
 
     Args:
         test: Test recordings with the columns `filename` and `rank`.
@@ -120,7 +120,7 @@ def relate_explanations(
 
 
 def fidelity_gains(scores: pd.DataFrame) -> dict[str, pd.Series]:
-    """Faithfulness minus that of the random floor, by explainer.
+    """Insertion score minus that of the random floor, by explainer.
 
     Args:
         scores: Rows of `scores.csv` for one run.
@@ -131,7 +131,8 @@ def fidelity_gains(scores: pd.DataFrame) -> dict[str, pd.Series]:
 
     Example:
         >>> rows = [("a", "lime", "bin", 0.5), ("a", "random", "bin", 0.2)]
-        >>> table = pd.DataFrame(rows, columns=["filename", "explainer", "mask", "FF"])
+        >>> columns = ["filename", "explainer", "mask", FIDELITY_MEASURE]
+        >>> table = pd.DataFrame(rows, columns=columns)
         >>> fidelity_gains(table.assign(noise="none"))["lime"].round(3).to_dict()
         {'a': 0.3}
     """

@@ -305,9 +305,10 @@ def map_purity(points: np.ndarray, classes: np.ndarray, *, n_neighbours: int = 1
 
 
 def _to_unit(points: np.ndarray) -> np.ndarray:
-    """Shift and scale a map to the unit square, with equal scales."""
-    low = points.min(axis=0)
-    return (points - low) / max(float(np.ptp(points, axis=0).max()), 1e-12)
+    """Shift and scale a map to the middle of the unit square, with equal scales."""
+    low, size = points.min(axis=0), np.ptp(points, axis=0)
+    scale = max(float(size.max()), 1e-12)
+    return (points - low) / scale + (1 - size / scale) / 2
 
 
 def class_names(run: Run) -> list[str]:

@@ -110,12 +110,12 @@ def properties_of(
     if story["fidelity"] is not None and scores is not None:
         gains = fidelity_gains(scores[scores["run"] == experiment.told.name])
         for name, gain in gains.items():
-            add(f"FF gain over the floor, {name}", gain)
+            add(f"gain of the explanation, {name}", gain)
     adapted = experiment.table("adaptation", "recordings.csv")
     if adapted is not None:
         mine = adapted[(adapted["run"] == experiment.told.name) & (adapted["method"] != "source")]
         for method, rows in mine.groupby("method", sort=False):
-            add(f"gain of adaptation, {method}", adaptation_gain(rows))
+            add(f"gain of the adaptation, {method}", adaptation_gain(rows))
     for part in (story["latent"] or {"maps": []})["maps"]:
         column = np.full(len(table), np.nan)
         on_table = part["row"] >= 0
@@ -167,7 +167,7 @@ def choose_clips(recordings: Mapping[str, Any], n_clips: int) -> list[int]:
     )
     explained = np.zeros(len(rank), dtype=bool)
     for each in recordings["properties"]:
-        if each["name"].startswith("FF"):
+        if each["name"].startswith("gain of the explanation"):
             explained |= np.isfinite(np.asarray(each["values"], dtype=float))
     chosen = np.flatnonzero(explained)[: -(-n_clips // 3)].tolist()
     order = np.argsort(-harder, kind="stable")

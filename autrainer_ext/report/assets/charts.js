@@ -13,8 +13,12 @@
   }
   const digits = (values) => (values.length > 1 && values[1] - values[0] < 0.1 ? 2 : values[1] - values[0] < 1 ? 1 : 0);
 
+  // Width of a chart on this screen, in the pixels of its text.
+  const narrow = (wish) => Math.max(260, Math.min(wish, innerWidth - 36));
+
   // Rows of {name, mean, low, high, hue, marked}: one dot with its interval per row.
-  function intervals(title, rows, { unit = "", zero = false, width = 420 } = {}) {
+  function intervals(title, rows, { unit = "", zero = false, wish = 420 } = {}) {
+    const width = narrow(wish);
     const ends = rows.flatMap((r) => [r.low ?? r.mean, r.high ?? r.mean, r.mean]);
     let low = Math.min(...ends), high = Math.max(...ends);
     if (zero) [low, high] = [Math.min(low, 0), Math.max(high, 0)];
@@ -22,12 +26,12 @@
     [low, high] = [low - pad, high + pad];
     const longest = Math.max(...rows.map((r) => r.name.length), 4);
     const left = Math.min(170, 16 + 6.6 * longest), right = 12, line = 26, top = 6;
-    const height = top + rows.length * line + 34;
+    const height = top + rows.length * line + 22;
     const x = (v) => left + ((v - low) / (high - low)) * (width - left - right);
     const marks = ticks(low, high, 4);
     const places = digits(marks);
     const said = rows.map((r) => `${r.name}: ${fixed(r.mean)} (${fixed(r.low)} to ${fixed(r.high)})`).join("; ");
-    return svg("svg", { class: "chart", viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `${title}. ${said}` },
+    return el("figure", {}, svg("svg", { class: "chart", viewBox: `0 0 ${width} ${height}`, style: { "max-width": `${1.1 * width}px` }, role: "img", "aria-label": `${title}. ${said}` },
       marks.map((v) => [
         svg("line", { class: "grid", x1: x(v), x2: x(v), y1: top, y2: top + rows.length * line }),
         svg("text", { class: "tick", x: x(v), y: top + rows.length * line + 15, "text-anchor": "middle" }, fixed(v, places)),
@@ -41,12 +45,12 @@
           svg("text", { class: "name", x: left - 10, y: y + 4, "text-anchor": "end" }, name),
           Report.known(r.low) ? svg("line", { x1: x(r.low), x2: x(r.high), y1: y, y2: y, stroke: color(r.hue ?? 0), "stroke-width": 2, "stroke-linecap": "round" }) : null,
           svg("path", { d: shape(r.hue ?? 0, 4.5), transform: `translate(${x(r.mean)},${y})`, fill: color(r.hue ?? 0) }));
-      }),
-      svg("text", { class: "tick", x: left, y: height - 3 }, unit));
+      })), el("figcaption", { class: "quiet" }, unit));
   }
 
   // Series of {name, hue, dashed, points: [{x, y, low, high}]}.
-  function lines(title, series, { xs, unit, across, width = 520, height = 260 }) {
+  function lines(title, series, { xs, unit, across, height = 260 }) {
+    const width = narrow(520);
     const ends = series.flatMap((s) => s.points.flatMap((p) => [p.y, p.low ?? p.y, p.high ?? p.y]));
     let low = Math.min(...ends), high = Math.max(...ends);
     const pad = (high - low || 0.1) * 0.08;

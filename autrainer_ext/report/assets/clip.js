@@ -47,7 +47,7 @@
     for (const each of data.properties) {
       const value = each.values[row];
       if (!Report.known(value)) continue;
-      const href = each.name.startsWith("FF") ? "#explanations" : each.name.startsWith("gain") ? "#adaptation" : "#latent";
+      const href = each.name.startsWith("gain of the explanation") ? "#explanations" : each.name.startsWith("gain") ? "#adaptation" : "#latent";
       say(href, each.name, each.name.startsWith("neigh") ? percent(value, 0) : fixed(value));
     }
     const device = recordings.device(row);

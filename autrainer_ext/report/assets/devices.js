@@ -18,7 +18,7 @@
         return { name: `${device} (${r.group})`, mean: r.accuracy, low: r.accuracy_low, high: r.accuracy_high, hue: r.group === "unseen" ? 1 : 0, marked: device === own };
       });
       place("devices-figure",
-        Report.intervals("Test accuracy per device", told, { unit: "test accuracy with 95 % interval", width: 560 }),
+        Report.intervals("Test accuracy per device", told, { unit: "test accuracy with 95 % interval", wish: 560 }),
         Report.legend([{ name: "heard in training", hue: 0 }, { name: "never heard in training", hue: 1 }].filter((i) => told.some((t) => t.hue === i.hue))),
         el("details", {}, el("summary", {}, "All runs as a table"), Report.table("Accuracy per device and run",
           ["Device", "Recordings", ...runs.map((r) => r.label)],

@@ -11,7 +11,7 @@ window.Report = {};
       else if (name === "style") Object.entries(value).forEach(([k, v]) => node.style.setProperty(k, v));
       else node.setAttribute(name, value === true ? "" : value);
     }
-    node.append(...children.flat().filter((child) => child !== null && child !== undefined));
+    node.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined));
     return node;
   }
 
@@ -51,7 +51,7 @@ window.Report = {};
 
   const place = (id, ...children) => {
     const node = document.getElementById(id);
-    if (node) node.replaceChildren(...children.flat().filter(known));
+    if (node) node.replaceChildren(...children.flat(Infinity).filter(known));
     return node;
   };
 

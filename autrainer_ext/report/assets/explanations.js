@@ -71,7 +71,7 @@
       }).filter((s) => s.points.some((p) => Report.known(p.y)));
       place("fidelity-figure",
         el("div", { class: "bar" }, Report.choice("Measure", measures.map((m) => [m, m]), measure, (value) => state.set({ measure: value })), el("span", { class: "quiet" }, better)),
-        masks.length > 1 && series.length ? [
+        masks.length > 1 && series.length && !measure.endsWith("_auc") ? [
           Report.lines(`${measure} against the kept share`, series, { xs: masks.map((m) => `${share(m)} %`), unit: measure, across: "share of the bins that is kept" }),
           Report.legend(series.map((s) => ({ name: s.name, hue: s.hue, dashed: s.dashed }))),
         ] : null,

@@ -1,9 +1,9 @@
 "use strict";
-// All recordings: filter, sort, listen, mark. Fifty rows at a time, so that many stay usable.
+// All recordings: filter, sort, listen, mark. Some rows at a time, so that many stay usable.
 (() => {
   const { el, state, place, fixed, recordings } = Report;
   const story = window.STORY, data = story.recordings;
-  const PAGE = 50;
+  const PAGE = 25;
   const COLUMNS = [
     ["file", "Recording"], ["split", "Split"], ["label", "Label"], ["device", "Device"],
     ["prediction", "Prediction"], ["difficulty", "Difficulty"], ["doubt", "Doubt"], ["loss", "Loss"],

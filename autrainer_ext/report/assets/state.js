@@ -3,7 +3,7 @@
 (() => {
   const DEFAULTS = {
     sample: "", epoch: "", split: "", view: "pred", off: "", sort: "-difficulty", find: "", part: "",
-    class: "", device: "", right: "", disputed: "", harder: "0", page: "1", measure: "FF", method: "",
+    class: "", device: "", right: "", disputed: "", harder: "0", page: "1", measure: "FidIn", method: "",
     layer: "", map: "", paint: "class",
   };
   const watchers = [];
