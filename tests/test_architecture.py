@@ -42,6 +42,8 @@ LEVELS = {
     "autrainer_ext.callbacks": 5,
     "autrainer_ext.difficulty.from_runs": 4,
     "autrainer_ext.curriculum": 5,
+    "autrainer_ext.report": 5,
+    "autrainer_ext.report.links": 2,
     "autrainer_ext_plugins.plugin": 6,
     "autrainer_ext_plugins.writing": 6,
     "autrainer_ext_plugins.conditions": 6,
@@ -63,6 +65,7 @@ FREE_OF_THE_HOST = {
     "autrainer_ext.explanation.masks",
     "autrainer_ext.explanation.fidelity",
     "autrainer_ext.explanation.segments",
+    "autrainer_ext.report.links",
 }
 
 
