@@ -176,7 +176,7 @@ def _save_layer(opacity: np.ndarray, color: tuple[int, int, int], path: Path) ->
 
 
 def _narrow(values: np.ndarray) -> np.ndarray:
-    """Average neighbouring frames of long clips, so that a picture has at most `_WIDEST` columns."""
+    """Average neighbouring frames of long clips: a picture has at most `_WIDEST` columns."""
     step = -(-len(values) // _WIDEST)
     whole = len(values) // step * step
     return values[:whole].reshape(-1, step, values.shape[1]).mean(axis=1)

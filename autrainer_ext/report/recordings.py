@@ -80,9 +80,7 @@ def _read_split(experiment: Experiment, split: str) -> pd.DataFrame | None:
     return table.assign(doubt=np.mean(doubts, axis=0)) if doubts else table
 
 
-def _same_recordings(
-    run: Run, split: str, filenames: np.ndarray, column: str
-) -> np.ndarray | None:
+def _same_recordings(run: Run, split: str, filenames: np.ndarray, column: str) -> np.ndarray | None:
     """Outputs of a run if it was evaluated on these recordings in this order."""
     outputs, names = checkpoint_outputs(run, split), split_table(run, split)
     if outputs is None or names is None or column not in names:

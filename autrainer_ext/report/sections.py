@@ -13,7 +13,7 @@ import yaml
 
 from autrainer_ext.information import confusion_counts
 from autrainer_ext.intervals import crossed_mean_interval, mean_interval
-from autrainer_ext.runs import Run, best_iteration, read_class_names, read_outputs
+from autrainer_ext.runs import Run, RunOutputs, best_iteration, read_class_names, read_outputs
 
 from .source import Experiment, checkpoint_outputs, hits
 
@@ -32,7 +32,7 @@ def read_summary(experiment: Experiment) -> dict[str, Any]:
 
 def _describe_run(experiment: Experiment, run: Run) -> dict[str, Any]:
     weights = run.path / "_best" / "model.pt"
-    row = {
+    row: dict[str, Any] = {
         "run": run.name,
         "label": experiment.labels[run.name],
         "condition": _condition_label(experiment, run.family),
@@ -168,10 +168,7 @@ def _matrices(experiment: Experiment, table: pd.DataFrame) -> list[dict[str, Any
     runs = {run.name: run for run in experiment.runs}
     found, left = [], _CELLS
     for name, split, iteration in keys[::-1].itertuples(index=False):  # last iterations first
-        try:
-            outputs = read_outputs(runs[name], str(split), int(iteration))
-        except ValueError:
-            outputs = checkpoint_outputs(runs[name], str(split))
+        outputs = _saved_outputs(runs[name], str(split), int(iteration))
         if outputs is None:
             continue
         n_classes = len(outputs.class_names)
@@ -185,6 +182,14 @@ def _matrices(experiment: Experiment, table: pd.DataFrame) -> list[dict[str, Any
             {"run": name, "split": split, "iteration": int(iteration), "cells": cells.ravel()}
         )
     return found
+
+
+def _saved_outputs(run: Run, split: str, iteration: int) -> RunOutputs | None:
+    """Outputs of an iteration, else of the best checkpoint, or None if neither was saved."""
+    try:
+        return read_outputs(run, split, iteration)
+    except ValueError:
+        return checkpoint_outputs(run, split)
 
 
 def read_fidelity(experiment: Experiment) -> dict[str, Any] | None:

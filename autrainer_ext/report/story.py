@@ -1,7 +1,7 @@
 """The whole story of a model as plain values for the page."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -21,6 +21,7 @@ from .sections import (
 )
 from .source import Experiment
 
+_Value = TypeVar("_Value")
 SECTIONS: Mapping[str, Callable[[Experiment], dict[str, Any] | None]] = {
     "summary": read_summary,
     "triangle": read_triangle,
@@ -61,9 +62,7 @@ def tell(experiment: Experiment) -> dict[str, Any]:
         story[section] = _attempt(story["problems"], section, reader, experiment)
     place_on_table(story["latent"], table)
     story["links"] = (
-        _attempt(
-            story["problems"], "links", relate, experiment, table, story["latent"], names
-        )
+        _attempt(story["problems"], "links", relate, experiment, table, story["latent"], names)
         or []
     )
     story["recordings"] = columns_of(table, experiment, properties_of(experiment, table, story))
@@ -180,7 +179,9 @@ def choose_clips(recordings: Mapping[str, Any], n_clips: int) -> list[int]:
     return sorted(set(chosen))
 
 
-def _attempt(problems: list[str], section: str, function: Callable, *arguments: object) -> Any:
+def _attempt(
+    problems: list[str], section: str, function: Callable[..., _Value], *arguments: object
+) -> _Value | None:
     """Result of a function, or None with a line in `problems` if a table is damaged."""
     try:
         return function(*arguments)

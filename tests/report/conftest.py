@@ -216,9 +216,11 @@ def visit(browser):
         tab.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
         tab.on(
             "request",
-            lambda asked: outside.append(asked.url)
-            if not asked.url.startswith(("file:", "blob:", "data:"))
-            else None,
+            lambda asked: (
+                outside.append(asked.url)
+                if not asked.url.startswith(("file:", "blob:", "data:"))
+                else None
+            ),
         )
         tab.goto(f"file://{folder}/index.html{address}")
         wait_until(tab, "document.documentElement.dataset.ready === 'yes'")

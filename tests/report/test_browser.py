@@ -148,7 +148,9 @@ def test_axe_finds_nothing_serious(visit, page, scheme):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe")
     with visit(page, "#sample=test:5", scheme=scheme) as tab:
         found = axe.Axe().run(tab, options={"preload": False}).response["violations"]
-    serious = {v["id"]: v["nodes"][0]["html"] for v in found if v["impact"] in ("serious", "critical")}
+    serious = {
+        v["id"]: v["nodes"][0]["html"] for v in found if v["impact"] in ("serious", "critical")
+    }
     assert serious == {}
 
 

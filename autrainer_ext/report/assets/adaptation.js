@@ -8,7 +8,8 @@
     const section = story.adaptation;
     if (!section) return;
     const kinds = [...new Set(section.cells.map((c) => JSON.stringify([c.method, c.protocol, c.order])))].map((text) => JSON.parse(text));
-    const name = (kind) => kind.filter(Boolean).join(", ");
+    const differ = [0, 1, 2].filter((i) => i === 0 || new Set(kinds.map((kind) => kind[i])).size > 1);
+    const name = (kind) => differ.map((i) => kind[i]).join(", ");
     state.watch(["method"], () => {
       const kind = kinds.find((k) => name(k) === state.get("method")) ?? kinds[kinds.length - 1];
       const cells = section.cells.filter((c) => c.method === kind[0] && c.protocol === kind[1] && c.order === kind[2]);

@@ -17,15 +17,15 @@
   const narrow = (wish) => Math.max(260, Math.min(wish, innerWidth - 36));
 
   // Rows of {name, mean, low, high, hue, marked}: one dot with its interval per row.
-  function intervals(title, rows, { unit = "", zero = false, wish = 420 } = {}) {
+  function intervals(title, rows, { unit = "", zero = false, wish = 420, span = [] } = {}) {
     const width = narrow(wish);
-    const ends = rows.flatMap((r) => [r.low ?? r.mean, r.high ?? r.mean, r.mean]);
+    const ends = [...span, ...rows.flatMap((r) => [r.low ?? r.mean, r.high ?? r.mean, r.mean])];
     let low = Math.min(...ends), high = Math.max(...ends);
     if (zero) [low, high] = [Math.min(low, 0), Math.max(high, 0)];
     const pad = (high - low || 0.1) * 0.06;
     [low, high] = [low - pad, high + pad];
     const longest = Math.max(...rows.map((r) => r.name.length), 4);
-    const left = Math.min(170, 16 + 6.6 * longest), right = 12, line = 26, top = 6;
+    const left = Math.min(190, 18 + 7.3 * longest), right = 12, line = 26, top = 6;
     const height = top + rows.length * line + 22;
     const x = (v) => left + ((v - low) / (high - low)) * (width - left - right);
     const marks = ticks(low, high, 4);
@@ -45,7 +45,7 @@
           svg("text", { class: "name", x: left - 10, y: y + 4, "text-anchor": "end" }, name),
           Report.known(r.low) ? svg("line", { x1: x(r.low), x2: x(r.high), y1: y, y2: y, stroke: color(r.hue ?? 0), "stroke-width": 2, "stroke-linecap": "round" }) : null,
           svg("path", { d: shape(r.hue ?? 0, 4.5), transform: `translate(${x(r.mean)},${y})`, fill: color(r.hue ?? 0) }));
-      })), el("figcaption", { class: "quiet" }, unit));
+      })), unit ? el("figcaption", { class: "quiet" }, unit) : null);
   }
 
   // Series of {name, hue, dashed, points: [{x, y, low, high}]}.

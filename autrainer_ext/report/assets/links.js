@@ -27,11 +27,12 @@
       const chosen = recordings.chosen();
       const own = chosen >= 0 ? [third(chosen), recordings.device(chosen)] : [];
       for (const relation of story.links) {
+        const span = relation.groups.flatMap((g) => g.rows.flatMap((r) => [r.low ?? r.mean, r.high ?? r.mean]));
         place(`link-${relation.id}`,
           el("div", { class: "pair" },
-            el("div", {}, relation.groups.map((group) => [
+            el("div", {}, relation.groups.map((group, i) => [
               group.name ? el("h4", {}, group.name) : null,
-              Report.intervals(`${relation.value}, ${group.name}`, group.rows.map((r) => ({ ...r, hue: 0, marked: chosen >= 0 && recordings.split(chosen) === "test" && own.includes(r.name) })), { unit: `${relation.value}, mean with 95 % interval`, zero: relation.id === "adaptation" || relation.id === "explanations" }),
+              Report.intervals(`${relation.value}, ${group.name}`, group.rows.map((r) => ({ ...r, hue: 0, marked: chosen >= 0 && recordings.split(chosen) === "test" && own.includes(r.name) })), { span, unit: i === relation.groups.length - 1 ? `${relation.value}, mean with 95 % interval` : "", zero: relation.id === "adaptation" || relation.id === "explanations" }),
             ])),
             Report.table(`Correlations: ${relation.title}`, ["Correlation with difficulty", "rho", "interval", "", "n"],
               relation.links.map((link) => ({ cells: [link.name, fixed(link.rho), Report.known(link.rho) ? `${fixed(link.low)} to ${fixed(link.high)}` : "\u2013", correlation(link), String(link.n)] })))),
