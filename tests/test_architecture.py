@@ -45,6 +45,7 @@ LEVELS = {
     "autrainer_ext_plugins.plugin": 6,
     "autrainer_ext_plugins.writing": 6,
     "autrainer_ext_plugins.conditions": 6,
+    "autrainer_ext_plugins.run_columns": 6,
     "autrainer_ext_plugins.entropy_triangle": 7,
     "autrainer_ext_plugins.difficulty": 7,
     "autrainer_ext_plugins.fidelity": 7,

@@ -61,6 +61,7 @@ class Adaptation(AbstractPlugin):
     """
 
     folder: ClassVar[str] = "adaptation"
+    tasks: ClassVar[tuple[str, ...] | None] = ("classification",)
 
     def __init__(
         self,

@@ -2,7 +2,7 @@ import pytest
 import yaml
 
 from autrainer_ext.runs import read_run
-from autrainer_ext_plugins.entropy_triangle.criterion import criterion_name
+from autrainer_ext_plugins.run_columns import criterion_name
 
 
 @pytest.mark.parametrize(
