@@ -89,15 +89,14 @@ def _title(split: str, ends: pd.DataFrame) -> str:
     parts = (
         SPLIT_LABELS.get(split, split),
         _CHECKPOINTS[ends["checkpoint"].iloc[0]],
-        over and f"intervals over {' or '.join(over)}",
+        f"intervals over {' or '.join(over)}" if over else "",
+        "2 seeds: no interval, both shown" if (ends["n_runs"] == 2).any() else "",
     )
     return ", ".join(part for part in parts if part)
 
 
 def _counted(name: str, n_runs: int) -> str:
-    if n_runs == 2:
-        return f"{name} (2 seeds: no interval)"
-    return f"{name} ({n_runs} seeds)" if n_runs > 2 else name
+    return f"{name} ({n_runs} seeds)" if n_runs > 1 else name
 
 
 def _stem(name: str) -> str:
