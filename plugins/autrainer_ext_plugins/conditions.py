@@ -45,14 +45,13 @@ def column_folder(folder: Path, column: str) -> Path:
         column: Column of the tables of the data set.
 
     Returns:
-        `folder` itself for the column "device", else a folder in it, named after the column and
-        created if it is missing.
+        `folder` itself for the column "device", else a folder in it, named after the column.
+
+    Example:
+        >>> column_folder(Path("devices"), "city").name
+        'city'
     """
-    if column == "device":
-        return folder
-    own = folder / re.sub(r"[^\w.=+-]+", "_", column)
-    own.mkdir(exist_ok=True)
-    return own
+    return folder if column == "device" else folder / re.sub(r"[^\w.=+-]+", "_", column)
 
 
 def parallel_groups(

@@ -89,6 +89,22 @@ def replace_help(parser: argparse.ArgumentParser, texts: dict[str, str]) -> None
             action.help = texts[action.dest] or _OPTIONS[action.dest][1]["help"]
 
 
+def complete(
+    parser: argparse.ArgumentParser, argument: str, names: Callable[..., Iterable[str]]
+) -> None:
+    """Let the shell complete an argument.
+
+    Args:
+        parser: Parser of the command.
+        argument: Name of the argument.
+        names: Function that lists the values; it gets `parsed_args`, the arguments so far, and other
+            keyword arguments of argcomplete.
+    """
+    for action in parser._actions:
+        if action.dest == argument:
+            vars(action)["completer"] = names
+
+
 def add_batch_size(parser: argparse.ArgumentParser, default: int) -> None:
     """Add the option for the number of inputs per forward pass of the network.
 

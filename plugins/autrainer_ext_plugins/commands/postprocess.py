@@ -16,7 +16,7 @@ from autrainer_ext_plugins.plugin import (
     suitable_runs,
 )
 
-from .arguments import reporting_errors
+from .arguments import complete, reporting_errors
 
 if TYPE_CHECKING:
     from autrainer_ext.runs import Run
@@ -64,6 +64,7 @@ class PluginPostprocessScript(AbstractScript):
             metavar="P",
             help="Names of the plugins to run:" + "\n - ".join(["", *plugin_names()]),
         )
+        complete(self.parser, "plugins", lambda **_: plugin_names())
         self.parser.add_argument(
             "-o",
             "--override",

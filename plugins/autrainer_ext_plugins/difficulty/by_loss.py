@@ -30,8 +30,14 @@ def loss_table(runs: Sequence[Run], split: str) -> pd.DataFrame:
         hardest). Without outputs of the best iteration there are no rows.
 
     Raises:
-        ValueError: If the runs have different samples.
+        ValueError: If the runs have different tasks or samples.
     """
+    tasks = [read_task(run.path) for run in runs]
+    if len(set(tasks)) > 1:
+        raise ValueError(
+            f"Runs have different tasks ({', '.join(sorted(set(tasks)))}): select runs of one task "
+            "(-o runs=PATTERN)."
+        )
     if not all(best_iteration(run) in iterations_with(run, split) for run in runs):
         return pd.DataFrame()
     losses = []
@@ -43,7 +49,7 @@ def loss_table(runs: Sequence[Run], split: str) -> pd.DataFrame:
                 f"Runs '{runs[0].name}' and '{run.name}' have different {split} samples: select "
                 "runs with the same data set (-o runs=PATTERN)."
             )
-        losses.append(sample_losses(outputs, targets, read_task(run.path)))
+        losses.append(sample_losses(outputs, targets, tasks[0]))
     loss = np.mean(losses, axis=0)
     table, index = read_metadata(runs[0], split), read_columns(runs[0]).index
     own = {"split": split, "index": np.arange(len(loss)), "filename": table[index].to_numpy()}
