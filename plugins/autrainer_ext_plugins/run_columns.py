@@ -47,7 +47,8 @@ def with_run_columns(
 
     Returns:
         The table with the columns `run`, `model`, `criterion`, the seed, and `dataset` if the runs
-        have different data sets, before all others. They are empty for other runs.
+        have different data sets, before all others. For other runs, which earlier calls may have
+        written, they keep their values.
     """
     described = pd.DataFrame([{"run": run.name} | describe_run(run) for run in runs])
     described = described.set_index("run")
@@ -56,6 +57,8 @@ def with_run_columns(
         described = described.drop(columns="dataset")
     others = [name for name in table if name != "run" and name not in described]
     columns = {name: table["run"].map(described[name]) for name in described}
+    for name, values in columns.items():
+        columns[name] = values.fillna(table[name]) if name in table else values
     return table[["run", *others]].assign(**columns)[["run", *described, *others]]
 
 

@@ -97,8 +97,8 @@ def complete(
     Args:
         parser: Parser of the command.
         argument: Name of the argument.
-        names: Function that lists the values; it gets `parsed_args`, the arguments so far, and other
-            keyword arguments of argcomplete.
+        names: Function that lists the values, called with the keyword arguments of argcomplete:
+            `parsed_args` are the arguments so far.
     """
     for action in parser._actions:
         if action.dest == argument:
