@@ -78,6 +78,7 @@ class EnsembleCumulativeAccuracy(AbstractScore):
         )
         self.average = average
         self.ties = ties
+        self._patterns = [run_name] if isinstance(run_name, str) else list(run_name)
         self._measured: dict[str, MeasuredRun] = {}
 
     def preprocess(self) -> tuple[list[DictConfig], list[str]]:
@@ -88,8 +89,7 @@ class EnsembleCumulativeAccuracy(AbstractScore):
         Returns:
             Configurations of the runs to score, and their names with the stop.
         """
-        given = [self.run_name] if isinstance(self.run_name, str) else self.run_name
-        self.run_name = [name for pattern in given for name in self._matching(pattern)]
+        self.run_name = [name for pattern in self._patterns for name in self._matching(pattern)]
         configs, names = super().preprocess()
         training = Path(self.results_dir, self.experiment_id, "training")
         self._measured = {

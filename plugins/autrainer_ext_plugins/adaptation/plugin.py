@@ -142,9 +142,9 @@ class Adaptation(AbstractPlugin):
         shared = shared_cells(table)
         if len(shared) < len(table):
             tqdm.write(
-                f"Adaptation: summary.csv leaves out {len(table) - len(shared)} of {len(table)} rows "
-                "of results.csv, whose cells lack some of the methods: run all methods on the same "
-                "corruptions, severities and seeds to compute the rest."
+                f"Adaptation: summary.csv leaves out {len(table) - len(shared)} of {len(table)} "
+                "rows of results.csv, whose cells lack some of the methods: run all methods on the "
+                "same corruptions, severities and seeds to compute the rest."
             )
         (folder / "summary.csv").unlink(missing_ok=True)
         if len(shared):

@@ -52,7 +52,7 @@ _HELP = {
 class BatchedInferenceArgs(InferenceArgs):
     """Arguments of the host's command and of this command."""
 
-    input: list[str]  # type: ignore[assignment]  # one path in the host
+    input: list[str]  # one path in the host
     batch_size: int
     quiet: bool
     overwrite: bool

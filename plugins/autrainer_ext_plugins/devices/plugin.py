@@ -120,7 +120,7 @@ class Devices(AbstractPlugin):
             if self.column not in table:
                 raise ValueError(
                     f"The tables of '{run.name}' have no column '{self.column}': set column to the "
-                    f"one that holds the device (-o column=NAME), of {', '.join(table)}."
+                    f"one that holds the device (-o column=NAME), of {', '.join(map(str, table))}."
                 )
         n_missing = test[self.column].isna().sum()
         if n_missing:

@@ -120,8 +120,8 @@ def draw_summary(ends: pd.DataFrame, rows: pd.DataFrame | None, title: str) -> F
             family = single[single["family"] == by_view["joint"].loc[key, "family"]]
             for axes, view, quantity, shift in _PANELS:
                 values = family.loc[family["view"] == view, quantity]
-                row = np.full(len(values), number + shift)
-                (first, second)[axes].plot(values, row, "|", color=color, markersize=7)
+                height = np.full(len(values), number + shift)
+                (first, second)[axes].plot(values, height, "|", color=color, markersize=7)
     first.set_yticks(range(len(keys)), keys)
     first.set_xlabel("mutual information", fontsize=8)
     second.set_xlabel("divergence", fontsize=8)

@@ -263,7 +263,7 @@ def _load(job: _Job) -> _Loaded:
     from autrainer_ext.runs.load import load_run
 
     loaded = load_run(job.run)
-    names = read_metadata(job.run, "test")[read_columns(job.run).index].astype(str).tolist()
+    names = [str(name) for name in read_metadata(job.run, "test")[read_columns(job.run).index]]
     classes = read_class_names(job.run.path)
     return _Loaded(prepare_model(loaded.model), loaded.data.test_dataset, names, classes)
 

@@ -167,7 +167,7 @@ class LatentSpace(AbstractPlugin):
     def _coordinates(self, space: Space) -> pd.DataFrame:
         """Coordinates of every map, and the columns that colour it."""
         labels = {"class": space.classes, "device": space.devices}
-        shown = {"index": space.table["index"]}
+        shown: dict[str, pd.Series | np.ndarray] = {"index": space.table["index"]}
         shown |= {name: values for name, values in labels.items() if values is not None}
         colors = [*(space.targets[:4] if space.classes is None else []), *self.colors]
         shown |= {name: space.table[name] for name in colors if name in space.table}
