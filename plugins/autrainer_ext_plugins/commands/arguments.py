@@ -17,6 +17,7 @@ from autrainer_ext.configurations import configuration_names, find_configuration
 from autrainer_ext.errors import unknown_name
 from autrainer_ext.serving.audio_files import collect_files
 
+
 def positive_int(text: str) -> int:
     """Parse a whole number that is at least 1.
 
@@ -74,8 +75,8 @@ _OPTIONS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
         {
             "default": "auto",
             "metavar": "D",
-            "help": "Device of the network: cpu, cuda, cuda:N or mps. Default: auto, a GPU if there\n"
-            "is one.",
+            "help": "Device of the network: cpu, cuda, cuda:N or mps.\n"
+            "Default: auto, a GPU if there is one.",
         },
     ),
     "overwrite": (

@@ -138,7 +138,16 @@ class ExplainScript(AbstractScript):
             metavar="P",
             help="Preprocessing configuration. Default: that of the model.",
         )
-        add_options(self.parser, "batch_size", "device", "checkpoint", "extension", "recursive", "seed", "quiet")
+        add_options(
+            self.parser,
+            "batch_size",
+            "device",
+            "checkpoint",
+            "extension",
+            "recursive",
+            "seed",
+            "quiet",
+        )
 
     def main(self, args: ExplainArgs) -> None:
         """Run the command; exits with 3 if some files could not be explained.
