@@ -233,7 +233,7 @@ def _answer(
     outputs = torch.cat(list(forward.stream(masked))).double()
     if score == "probability":
         outputs = outputs.softmax(dim=1)
-    return outputs[:, label.item()]
+    return outputs[:, int(label)]
 
 
 def _ridge(
