@@ -99,6 +99,7 @@ class ForwardPass:
     Attributes:
         network: Network in torch on the device and in evaluation mode, for what needs gradients.
         device: The device.
+        n_inputs: Number of inputs evaluated so far.
 
     Raises:
         ValueError: If device or backend do not exist or do not go together.
@@ -131,6 +132,7 @@ class ForwardPass:
         is_network = isinstance(model, nn.Module)
         network = model if isinstance(model, nn.Module) else _Function(model)
         self.network = _place(network, self.device, fuse)
+        self.n_inputs = 0
         self._batch_size = batch_size
         self._batch_values = _BATCH_VALUES[self.device.type]
         pays = n_expected is None or n_expected >= _WORTH_EXPORTING
@@ -173,6 +175,7 @@ class ForwardPass:
         done: list[Outputs] = []
         for batch in self._batches(groups, sizes):
             done.append(self._compute(batch))
+            self.n_inputs += len(batch)
             yield from _take(sizes, done)
         yield from _take(sizes, done)  # groups without inputs at the end
 
