@@ -12,7 +12,7 @@ from typing import Any
 
 from autrainer.core.scripts import CommandLineError
 
-from autrainer_ext.atomic import is_free
+from autrainer_ext.atomic import is_free, is_temporary, remove_leftovers
 from autrainer_ext.configurations import configuration_names, find_configuration
 from autrainer_ext.errors import unknown_name
 from autrainer_ext.serving.audio_files import collect_files
@@ -123,12 +123,13 @@ def reporting_errors(parser: argparse.ArgumentParser) -> Iterator[None]:
         parser: Parser of the command.
 
     Raises:
-        CommandLineError: If the block raises `ValueError` or `FileExistsError`.
+        CommandLineError: If the block raises `ValueError` or `OSError`.
     """
     try:
         yield
-    except (ValueError, FileExistsError) as error:
-        raise CommandLineError(parser, str(error), code=1) from error
+    except (ValueError, OSError) as error:
+        message = " ".join(str(error).split())
+        raise CommandLineError(parser, message, code=1) from error
 
 
 def check_model(directory: Path | str, checkpoint: str) -> None:
@@ -215,6 +216,7 @@ def check_free(output: Path | str) -> None:
     Raises:
         ValueError: If it is a file or a folder that is not empty.
     """
+    remove_leftovers(Path(output).parent)
     if not is_free(Path(output)):
         raise ValueError(f"Output '{output}' exists and is not an empty folder: choose another.")
 
@@ -234,6 +236,7 @@ def earlier_results(output: Path, overwrite: bool, is_result: Callable[[Path], b
         ValueError: If the output is a file, contains results that may not be replaced, or contains
             any file that is not an earlier result.
     """
+    remove_leftovers(output, recursive=True)
     if is_free(output):
         return []
     if not output.is_dir():
@@ -242,7 +245,9 @@ def earlier_results(output: Path, overwrite: bool, is_result: Callable[[Path], b
         raise ValueError(
             f"Output folder '{output}' is not empty: choose another, or add --overwrite."
         )
-    files = [path for path in sorted(output.rglob("*")) if not path.is_dir()]
+    entries = [entry for entry in output.iterdir() if not is_temporary(entry)]
+    within = [path for entry in entries for path in (entry, *entry.rglob("*"))]
+    files = sorted(path for path in within if not path.is_dir())
     for file in files:
         name = file.relative_to(output)
         if not is_result(name):
