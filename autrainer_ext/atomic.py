@@ -25,6 +25,10 @@ _TAKEN = (errno.EEXIST, errno.ENOTEMPTY)
 _CLOCK_SECONDS = 5  # start times of processes change with the clock of the machine
 
 
+class UnwritableError(OSError):
+    """A file or folder that cannot be written: the disk is full, read-only or taken."""
+
+
 def is_free(path: Path) -> bool:
     """Check that `path` does not exist, or is a folder with nothing but temporary content."""
     if not path.is_dir():
@@ -100,7 +104,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
     Raises:
         FileExistsError: If `path` is a file or a folder that is not empty.
-        OSError: If the folder cannot be written; the message names `path`.
+        UnwritableError: If the folder cannot be written; the message names `path`.
     """
     if not is_free(path):
         raise FileExistsError(f"'{path}' exists and is not an empty folder.")
@@ -128,7 +132,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
         file is removed and `path` is unchanged.
 
     Raises:
-        OSError: If the file cannot be written; the message names `path`.
+        UnwritableError: If the file cannot be written; the message names `path`.
     """
     part = temporary_path(path.parent, path.suffix)
     try:
@@ -149,7 +153,7 @@ def naming(path: Path, part: Path) -> Iterator[None]:
         part: Temporary path that is written instead.
 
     Raises:
-        OSError: If the disk is full or `part` cannot be written; other errors are left as they are.
+        UnwritableError: If the disk is full or `part` cannot be written; other errors pass.
     """
     try:
         yield
@@ -165,4 +169,5 @@ def naming(path: Path, part: Path) -> Iterator[None]:
             reason = "another process wrote it"
         else:
             reason = error.strerror or f"the disk is full, {error}"
-        raise OSError(f"'{path}' cannot be written: {reason}.") from error
+        kind = OSError if error.errno == errno.ENAMETOOLONG else UnwritableError
+        raise kind(f"'{path}' cannot be written: {reason}.") from error
