@@ -27,6 +27,7 @@ from autrainer_ext_plugins.commands.hosts import host_command_line
 from autrainer_ext_plugins.commands.import_cp_mobile import ImportCPMobileScript
 from autrainer_ext_plugins.commands.inference import BatchedInferenceScript
 from autrainer_ext_plugins.commands.postprocess import PluginPostprocessScript
+from autrainer_ext_plugins.commands.preprocess import CompletePreprocessScript
 from autrainer_ext_plugins.commands.train import TidyTrainScript
 from autrainer_ext_plugins.commands.triangle import TriangleScript
 
@@ -37,6 +38,7 @@ COMMANDS: list[type[AbstractScript]] = [
     ListConfigurationsScript,
     ShowConfigurationScript,
     FetchSourceScript,
+    CompletePreprocessScript,
     BatchedInferenceScript,
     ImportCPMobileScript,
     ExplainScript,
