@@ -5,6 +5,7 @@ Importing this module imports the training code of the host.
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import autrainer
 import torch
@@ -52,7 +53,7 @@ def load_run(run: Run, checkpoint: str = "_best") -> LoadedRun:
         ValueError: If the checkpoint does not exist or the data cannot be found.
     """
     data = load_data(run)
-    return LoadedRun(OmegaConf.create(run.config), data, load_model(run.path, checkpoint))
+    return LoadedRun(_configuration(run), data, load_model(run.path, checkpoint))
 
 
 def load_data(run: Run) -> AbstractDataset:
@@ -71,12 +72,12 @@ def load_data(run: Run) -> AbstractDataset:
         ValueError: If the data cannot be found, or the configuration names anything but known
             classes.
     """
-    config = OmegaConf.create(run.config)
+    config = _configuration(run)
     config.dataset.pop("criterion", None)
     for part in ("dataset", "augmentation", "model.transform"):
         content = OmegaConf.select(config, part, default={})
         plain = OmegaConf.to_container(content) if OmegaConf.is_config(content) else content
-        check_configuration({part: plain}, run.path / ".hydra" / "config.yaml")
+        check_configuration({part.rpartition(".")[2]: plain}, run.path / ".hydra" / "config.yaml")
     seeds = [int(seed) for seed in str(config.seed).split("-")]
     set_seed(seeds[0])
     augmentations = AugmentationManager(config.augmentation).get_augmentations()
@@ -96,6 +97,10 @@ def load_data(run: Run) -> AbstractDataset:
         batch_size=config.batch_size,
         inference_batch_size=config.inference_batch_size,
     )
+
+
+def _configuration(run: Run) -> DictConfig:
+    return cast("DictConfig", OmegaConf.load(run.path / ".hydra" / "config.yaml"))
 
 
 def load_model(directory: Path | str, checkpoint: str = "_best") -> AbstractModel:

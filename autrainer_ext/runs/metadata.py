@@ -29,7 +29,11 @@ def read_metadata(run: Run, split: str) -> "pd.DataFrame":
 
     path = run.path / "_metadata" / f"{split}.csv"
     if path.is_file():
-        return pd.read_csv(path, dtype={run.config["dataset"]["target_column"]: str})
+        column = run.config["dataset"]["target_column"]
+        try:
+            return pd.read_csv(path, dtype={column: str})
+        except Exception as error:  # pandas and its parsers raise many kinds
+            raise ValueError(f"Table '{path}' is damaged: {error}") from error
     from .load import load_data
 
     try:

@@ -44,6 +44,8 @@ class RunOutputs:
                 f"Targets have shape {self.targets.shape} and type {self.targets.dtype}, expected "
                 "one class index per sample (augmentations that mix samples save soft targets)."
             )
+        if self.indices.ndim != 1:
+            raise ValueError(f"Indices have shape {self.indices.shape}, expected (samples,).")
         if not len(self.outputs) == len(self.targets) == len(self.indices):
             raise ValueError(
                 f"Outputs, targets and indices must have the same length, got {len(self.outputs)}, "
@@ -94,8 +96,8 @@ def read_outputs(run: Run, split: str, iteration: int | None = None) -> RunOutpu
         kind: _load(folder / f"{_prefix(split)}_{kind}.npy")
         for kind in ("outputs", "targets", "indices")
     }
-    order = np.argsort(arrays["indices"], kind="stable")
     try:
+        order = np.argsort(arrays["indices"], kind="stable")
         return RunOutputs(
             outputs=arrays["outputs"][order],
             targets=arrays["targets"][order],
@@ -157,11 +159,11 @@ def read_class_names(directory: Path) -> list[str]:
     """
     path = Path(directory) / "target_transform.yaml"
     try:
-        ((_, arguments),) = yaml.safe_load(path.read_text()).items()
+        ((_, arguments),) = yaml.safe_load(path.read_text(encoding="utf-8")).items()
         return [str(label) for label in arguments["labels"]]
     except FileNotFoundError as error:
         raise ValueError(f"File '{path}' does not exist: it lists the class names.") from error
-    except (AttributeError, KeyError, TypeError, ValueError, yaml.YAMLError) as error:
+    except Exception as error:  # YAML that parses may still hold anything
         raise ValueError(f"File '{path}' contains no class names.") from error
 
 
@@ -172,11 +174,14 @@ def _prefix(split: str) -> str:
 
 def _load(path: Path) -> np.ndarray:
     try:
-        return np.load(path, allow_pickle=False)
+        array = np.load(path, allow_pickle=False)
     except FileNotFoundError as error:
         raise ValueError(
             f"File '{path}' does not exist: training was interrupted, or these outputs were not "
             "saved."
         ) from error
-    except (ValueError, EOFError, OSError) as error:
+    except Exception as error:  # the parser of the header raises many kinds
         raise ValueError(f"File '{path}' is truncated or not a valid .npy file.") from error
+    if not isinstance(array, np.ndarray) or not np.issubdtype(array.dtype, np.number):
+        raise ValueError(f"File '{path}' does not hold an array of numbers.")
+    return array

@@ -1,6 +1,7 @@
 """Write tables and figures; each file appears complete or not at all."""
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from matplotlib import pyplot as plt
@@ -9,7 +10,7 @@ from matplotlib.figure import Figure
 from autrainer_ext.atomic import atomic_file
 
 # the ids in an SVG are otherwise drawn anew in every process
-_SVG = {"svg.hashsalt": "autrainer-ext"}
+_SVG: Any = {"svg.hashsalt": "autrainer-ext"}
 
 
 def write_table(table: pd.DataFrame, path: Path) -> None:

@@ -269,7 +269,10 @@ def read_class_list(path: Path | str) -> list[str]:
     """
     if not Path(path).is_file():
         raise ValueError(f"File of class names '{path}' does not exist.")
-    lines = Path(path).read_text(encoding="utf-8").splitlines()
+    try:
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"File of class names '{path}' is not text in UTF-8.") from error
     names = [line.strip() for line in lines if line.strip()]
     if not names:
         raise ValueError(f"File of class names '{path}' is empty.")

@@ -8,6 +8,7 @@ import yaml
 from autrainer.core.scripts import AbstractScript, CommandLineError
 from autrainer.core.scripts.postprocess_script import PostprocessArgs
 
+from autrainer_ext.atomic import remove_leftovers
 from autrainer_ext_plugins.plugin import AbstractPlugin, load_plugin, plugin_names
 
 from .arguments import reporting_errors
@@ -90,10 +91,13 @@ class PluginPostprocessScript(AbstractScript):
             try:
                 if not complete:
                     raise ValueError("No run is finished.")
+                if folder.exists() and not folder.is_dir():
+                    raise ValueError(f"'{folder}' is not a folder.")
                 folder.mkdir(exist_ok=True)
+                remove_leftovers(folder, recursive=True)
                 plugin.run(complete, folder)
                 print(f"{name}: {folder}")
-            except ValueError as error:
+            except (ValueError, OSError) as error:
                 if args.plugins:
                     raise CommandLineError(self.parser, f"{name}: {error}", code=1) from error
                 print(f"{name} was left out: {error}", file=sys.stderr)

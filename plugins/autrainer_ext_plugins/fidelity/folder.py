@@ -182,7 +182,10 @@ def _digest(content: bytes) -> str:
 
 
 def _read_targets(path: str) -> dict[str, str]:
-    table = pd.read_csv(path, dtype=str)
+    try:
+        table = pd.read_csv(path, dtype=str)
+    except Exception as error:  # pandas and its parsers raise many kinds
+        raise ValueError(f"File '{path}' is not a CSV table: {error}") from error
     for column in ("filename", "target"):
         if column not in table:
             raise ValueError(f"'{path}' has no column '{column}'.")
