@@ -13,7 +13,7 @@ SERVER = Path(__file__).with_name("fork_server.py")
 
 @pytest.fixture(scope="session")
 def start():
-    """Run a command in a fork: start(arguments, folder, kill_at=None) -> exit code, operations."""
+    """Run a command in a fork: start(arguments, folder, **options) -> exit code, operations."""
     server = subprocess.Popen(
         [sys.executable, str(SERVER)],
         stdin=subprocess.PIPE,
@@ -26,13 +26,14 @@ def start():
     assert server.stdout is not None
     assert json.loads(server.stdout.readline()) == "ready"
 
-    def run(arguments, folder, *, kill_at=None, script="autrainer_ext_plugins.cli:main"):
+    def run(arguments, folder, *, script="autrainer_ext_plugins.cli:main", **options):
         job = {
+            **dict.fromkeys(("kill_at", "file_size")),
+            **options,
             "script": script,
             "arguments": list(map(str, arguments)),
             "folder": str(folder),
             "log": str(Path(folder).with_suffix(".log")),
-            "kill_at": kill_at,
         }
         server.stdin.write(json.dumps(job) + "\n")
         server.stdin.flush()

@@ -7,6 +7,7 @@ process imports the large libraries once; a fork starts in milliseconds.
 import importlib
 import json
 import os
+import resource
 import signal
 import sys
 import traceback
@@ -18,7 +19,8 @@ def run(job: dict, report: int) -> None:
     """Run a command in this process; the kill comes before the operation with number `kill_at`.
 
     Args:
-        job: `script` ("module:function"), `arguments`, `folder` to work in, `log` and `kill_at`.
+        job: `script` ("module:function"), `arguments`, `folder` to work in, `log`, and `kill_at`
+            and the largest `file_size`, which may be None.
         report: File descriptor to which the number of operations is written.
     """
     os.chdir(job["folder"])
@@ -40,6 +42,8 @@ def run(job: dict, report: int) -> None:
             if count == job["kill_at"]:
                 os.kill(os.getpid(), signal.SIGKILL)
 
+    if job["file_size"] is not None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (job["file_size"], resource.RLIM_INFINITY))
     sys.argv = sys.orig_argv = [job["script"].partition(":")[0], *job["arguments"]]
     module, _, function = job["script"].partition(":")
     code = 0

@@ -5,6 +5,7 @@ error of a command line.
 """
 
 import argparse
+import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -158,10 +159,12 @@ def check_input_folder(folder: Path | str) -> None:
         folder: Folder of audio files.
 
     Raises:
-        ValueError: If the folder does not exist.
+        ValueError: If the folder does not exist or cannot be read.
     """
     if not Path(folder).is_dir():
         raise ValueError(f"Input folder '{folder}' does not exist.")
+    if not os.access(folder, os.R_OK | os.X_OK):
+        raise ValueError(f"Input folder '{folder}' cannot be read: permission denied.")
 
 
 def find_audio_files(folder: Path | str, extension: str, recursive: bool) -> list[str]:
