@@ -27,7 +27,7 @@ _ENTRY = struct.Struct("<4s6H3I5H2I")
 _EXTRA = struct.Struct("<2H")
 _EXTRA_64 = struct.Struct("<2H3Q")
 _LONGEST_COMMENT = 2**16
-_MOST_FILES = 1000
+_MOST_FILES = 2**16
 # Values that refer to the 64-bit records.
 _LARGE_16, _LARGE_32 = 2**16 - 1, 2**32 - 1
 

@@ -12,6 +12,7 @@ defaults:
   - _autrainer_
   - override dataset: Few
   - override model: CPMobile-5k
+  - override optimizer: Adam
   - _self_
 results_dir: results
 experiment_id: few
