@@ -15,7 +15,7 @@ from autrainer_ext.trust import DESCRIPTIONS
 from .arguments import (
     add_batch_size,
     add_options,
-    check_input_folder,
+    check_inputs,
     check_model,
     earlier_results,
     find_audio_files,
@@ -33,7 +33,7 @@ _TABLES = {"results.csv", "results.yaml", "errors.csv"}
 _HELP = {
     "model": "Run or model directory, or a model of Hugging Face:\n"
     "hf:repo_id[@revision][:subdir][#local_dir].",
-    "input": "Folder of audio files.",
+    "input": "",
     "output": "Folder to create.",
     "checkpoint": "",
     "device": "Device of the network, such as cuda:0. Default: cpu.",
@@ -57,17 +57,18 @@ _HELP = {
 class BatchedInferenceArgs(InferenceArgs):
     """Arguments of the host's command and of this command."""
 
+    input: list[str]  # one path in the host
     batch_size: int
     quiet: bool
     overwrite: bool
 
 
 class BatchedInferenceScript(InferenceScript):
-    """Predict the audio files of a folder with a trained model."""
+    """Predict audio files with a trained model."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.description = "Predict the audio files of a folder with a trained model, in batches."
+        self.description = "Predict audio files with a trained model, in batches."
         self.extended_description = (
             "Writes results.csv and results.yaml in the format of the host, sorted by file name.\n"
             "Files that cannot be used are listed in errors.csv with a reason.\n"
@@ -84,6 +85,9 @@ class BatchedInferenceScript(InferenceScript):
         """Add the arguments of the host's command and of this command."""
         super().add_arguments()
         replace_help(self.parser, _HELP)
+        for action in self.parser._actions:
+            if action.dest == "input":
+                action.nargs = "+"
         add_batch_size(self.parser, default=32)
         add_options(self.parser, "quiet", "overwrite")
 
@@ -96,11 +100,11 @@ class BatchedInferenceScript(InferenceScript):
         self._check_options(args)
         with reporting_errors(self.parser):
             earlier = _check_paths(args)
-            files = find_audio_files(args.input, args.extension, args.recursive)
+            root, files = find_audio_files(args.input, args.extension, args.recursive)
             args.model = self._assert_model_exists(args)
             check_model(args.model, args.checkpoint)
             inference = _load(args)
-            n_failed = _predict(args, inference, files, earlier)
+            n_failed = _predict(args, inference, root, files, earlier)
         self._report(args, len(files), n_failed)
 
     def _check_options(self, args: BatchedInferenceArgs) -> None:
@@ -134,7 +138,7 @@ def _check_paths(args: BatchedInferenceArgs) -> list[Path]:
     """
     if not args.model.startswith("hf:"):
         check_model(args.model, args.checkpoint)
-    check_input_folder(args.input)
+    check_inputs(args.input)
     args.preprocess_cfg = find_preprocessing(str(args.preprocess_cfg))
     output = Path(args.output)
     has_results = (output / "results.csv").is_file()
@@ -146,7 +150,11 @@ def _check_paths(args: BatchedInferenceArgs) -> list[Path]:
 
 
 def _predict(
-    args: BatchedInferenceArgs, inference: "BatchedInference", files: list[str], earlier: list[Path]
+    args: BatchedInferenceArgs,
+    inference: "BatchedInference",
+    root: Path,
+    files: list[str],
+    earlier: list[Path],
 ) -> int:
     """Predict files and write the tables; predictions of a call that was killed are kept.
 
@@ -155,9 +163,7 @@ def _predict(
     """
     from autrainer_ext.serving.predictions import PredictionsInProgress
 
-    predictions = PredictionsInProgress(
-        Path(args.output), Path(args.input), args.extension, _settings(args)
-    )
+    predictions = PredictionsInProgress(Path(args.output), root, args.extension, _settings(args))
     progress = progress_bar(
         "Inference",
         quiet=args.quiet or args.update_frequency == 0,
@@ -170,7 +176,7 @@ def _predict(
         some = waiting[start : start + at_once]
         predictions.add(
             inference.run(
-                args.input,
+                str(root),
                 some,
                 embeddings=args.embeddings,
                 progress=lambda names: (next(shown) for _ in names),
