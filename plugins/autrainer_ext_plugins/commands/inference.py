@@ -102,7 +102,7 @@ class BatchedInferenceScript(InferenceScript):
             root, files = find_audio_files(args.input, args.extension, args.recursive)
             args.model = self._assert_model_exists(args)
             check_model(args.model, args.checkpoint)
-            inference = _load(args)
+            inference = _load(args, len(files))
             n_failed = _predict(args, inference, root, files, earlier)
         self._report(args, len(files), n_failed)
 
@@ -169,7 +169,7 @@ def _predict(
     )
     waiting = predictions.waiting(files)
     shown = iter(progress(waiting))
-    at_once = max(_FILES_AT_ONCE, 2 * args.batch_size)
+    at_once = max(_FILES_AT_ONCE, 2 * (args.batch_size or 0))
     for start in range(0, len(waiting), at_once):
         some = waiting[start : start + at_once]
         predictions.add(
@@ -197,7 +197,7 @@ def _settings(args: BatchedInferenceArgs) -> dict[str, object]:
     return {"model": digest.hexdigest()} | {name: getattr(args, name) for name in options}
 
 
-def _load(args: BatchedInferenceArgs) -> "BatchedInference":
+def _load(args: BatchedInferenceArgs, n_files: int) -> "BatchedInference":
     from autrainer_ext.serving.inference import BatchedInference
 
     inference = BatchedInference(
@@ -210,6 +210,7 @@ def _load(args: BatchedInferenceArgs) -> "BatchedInference":
         min_length=args.min_length,
         sample_rate=args.sample_rate,
         batch_size=args.batch_size,
+        n_expected=n_files,
     )
     resampled = inference.resampled_rate
     if args.sample_rate and resampled and args.sample_rate != resampled:
