@@ -8,14 +8,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from autrainer_ext.difficulty import ensemble_sizes, pool_runs, rank_difficulty
-from autrainer_ext.difficulty.from_runs import (
-    CLEAN_SPLITS,
-    STOPS,
-    check_same_samples,
-    measure_saved,
-)
+from autrainer_ext.difficulty import ensemble_sizes
+from autrainer_ext.difficulty.from_runs import CLEAN_SPLITS, STOPS
 from autrainer_ext.difficulty.measures import AVERAGES
+from autrainer_ext.difficulty.tables import class_table, score_runs, score_table
 from autrainer_ext.errors import unknown_name
 from autrainer_ext.runs import Run, iterations_with, split_name
 from autrainer_ext_plugins.plugin import AbstractPlugin
@@ -23,7 +19,6 @@ from autrainer_ext_plugins.writing import write_table
 
 from .agreement import agreement_table
 from .figures import save_figures
-from .tables import ScoredSplit, class_table, score_table
 
 
 class Difficulty(AbstractPlugin):
@@ -103,7 +98,13 @@ class Difficulty(AbstractPlugin):
         chosen = sorted((r for r in runs if fnmatchcase(r.name, self.runs)), key=lambda r: r.name)
         if not chosen:
             raise ValueError(f"No run matches '{self.runs}'.")
-        scored = [self._score(chosen, split) for split in self.splits if _is_saved(chosen, split)]
+        scored = [
+            score_runs(
+                chosen, split, stop=self.stop, average=self.average, tie_break=self.tie_break
+            )
+            for split in self.splits
+            if _is_saved(chosen, split)
+        ]
         if not scored:
             raise ValueError(
                 f"Runs such as '{chosen[0].name}' did not save clean outputs at every evaluation: "
@@ -138,14 +139,6 @@ class Difficulty(AbstractPlugin):
                 layer=self.layer,
                 seed=self.seed,
             )
-
-    def _score(self, runs: Sequence[Run], split: str) -> ScoredSplit:
-        measured = [measure_saved(run, split, stop=self.stop) for run in runs]
-        check_same_samples(measured)
-        difficulty = pool_runs([each.difficulty for each in measured], average=self.average)
-        tie_break = difficulty.margin if self.tie_break == "margin" else None
-        ranks = rank_difficulty(difficulty.cumulative_accuracy, tie_break=tie_break)
-        return ScoredSplit(split, measured, difficulty, ranks)
 
 
 def _is_saved(runs: Sequence[Run], split: str) -> bool:

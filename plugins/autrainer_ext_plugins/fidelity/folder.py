@@ -21,11 +21,12 @@ from autrainer_ext.explanation.reconstruction import Reconstructor
 from autrainer_ext.explanation.settings import ExplainSettings
 from autrainer_ext.runs import read_class_names
 from autrainer_ext.serving.audio_files import UnusableFileError, error_table, write_errors
+from autrainer_ext.serving.clip_reader import ClipReader
 from autrainer_ext.serving.silence import silent_value
 
 from .clips import Clip, ClipExplainer
 from .output import OutputFolder
-from .recordings import ClipReader, mix, read_noises
+from .recordings import mix, read_noises
 
 
 @dataclass(frozen=True)
