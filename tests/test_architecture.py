@@ -39,6 +39,7 @@ LEVELS = {
     "autrainer_ext.plotting": 3,
     "autrainer_ext.datasets": 3,
     "autrainer_ext.explanation": 4,
+    "autrainer_ext.evaluation": 4,
     "autrainer_ext.callbacks": 5,
     "autrainer_ext.difficulty.from_runs": 4,
     "autrainer_ext.difficulty.tables": 4,
