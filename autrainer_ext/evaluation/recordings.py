@@ -99,8 +99,8 @@ def read_data_set(name: str) -> Recordings:
     audio = Path(str(settings.get("path")), "default")
     if not audio.is_dir():
         raise ValueError(
-            f"Data set '{name}' has no audio in '{audio}': fetch it in this folder, or give --audio "
-            "and --targets."
+            f"Data set '{name}' has no audio in '{audio}': fetch it from this folder, or give "
+            "recordings and a table of targets."
         )
     try:
         data = _build({str(key): value for key, value in settings.items()})

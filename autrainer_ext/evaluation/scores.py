@@ -71,26 +71,31 @@ def score_table(data: str, outputs: RunOutputs, strata: pd.DataFrame | None = No
 
 
 def difference_table(scores: pd.DataFrame, reference: pd.DataFrame) -> pd.DataFrame:
-    """Table of the differences between scores and those of all recordings of other data.
+    """Table of the differences between scores and those of other data.
+
+    A stratum is compared with the same stratum of the other data, if they have it, else with all
+    their recordings.
 
     Args:
         scores: Result of `score_table`.
-        reference: Result of `score_table` for independent recordings; its first row is used.
+        reference: Result of `score_table` for independent recordings.
 
     Returns:
-        One row per row of `scores` and measure: `stratum_column`, `stratum`, `n_samples`, `measure`,
-        `difference` (score minus reference) and its 95 % limits `low` and `high`.
+        One row per row of `scores` and measure: `stratum_column`, `stratum`, `n_samples`,
+        `reference` (stratum it is compared with), `measure`, `difference` (score minus reference)
+        and its 95 % limits `low` and `high`.
     """
+    others = {(row["stratum_column"], row["stratum"]): row for row in reference.to_dict("records")}
+    everything = others[EVERYTHING, EVERYTHING]
     rows = []
     for row in scores.to_dict("records"):
+        other = others.get((row["stratum_column"], row["stratum"]), everything)
         for name in MEASURES:
-            first, second = (
-                tuple(each[column] for column in _columns(name))
-                for each in (row, reference.iloc[0])
-            )
-            difference = difference_interval(first, second)  # type: ignore[arg-type]  # three each
-            rows.append((*(row[key] for key in _KEYS[1:]), name, *difference))
-    return pd.DataFrame(rows, columns=[*_KEYS[1:], "measure", "difference", "low", "high"])
+            first, second = ([each[column] for column in _columns(name)] for each in (row, other))
+            found = difference_interval(tuple(first), tuple(second))  # type: ignore[arg-type]  # three values each
+            rows.append((*(row[key] for key in _KEYS[1:]), other["stratum"], name, *found))
+    columns = [*_KEYS[1:], "reference", "measure", "difference", "low", "high"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def _columns(name: str) -> Sequence[str]:

@@ -48,8 +48,8 @@ class EvaluateScript(AbstractScript):
         super().__init__(
             "evaluate",
             "Evaluate a trained model on another data set or folder of recordings.",
-            "Writes scores with intervals, their differences from the run's own test and the entropy\n"
-            "triangle of both to OUTPUT/evaluate/NAME/, and the outputs as a run to\n"
+            "Writes scores with intervals, their differences from the run's own test and the\n"
+            "entropy triangle of both to OUTPUT/evaluate/NAME/, and the outputs as a run to\n"
             "OUTPUT/training/NAME/, where the plugins of postprocess find them.\n"
             "Exit code: 0 all recordings used, 1 none, 3 some; errors.csv lists the others.",
             "Examples:\n"
@@ -74,15 +74,15 @@ class EvaluateScript(AbstractScript):
         add(
             "--classes",
             metavar="FILE",
-            help="YAML file with the model's class for names in the data (car: vehicle), or nothing\n"
-            "to leave a class out (cat:).",
+            help="YAML file with the model's class for names in the data (car: vehicle), or\n"
+            "nothing to leave a class out (cat:).",
         )
         add(
             "--strata",
             nargs="*",
             metavar="COLUMN",
-            help="Columns that define strata. Default: stratify of the data set, or all columns of\n"
-            "the CSV with at most 20 values.",
+            help="Columns that define strata. Default: stratify of the data set, or all columns\n"
+            "of the CSV with at most 20 values.",
         )
         add(
             "-o",
