@@ -14,10 +14,23 @@ from autrainer_ext.adaptation import Protocol, make_method, settle
 from autrainer_ext.adaptation import adapt as run_protocol
 from autrainer_ext.serving.audio_files import UnusableFileError, collect_files, error_table
 
-from .audio import FrontEnd, Reader, check_logits, compute_features, open_reader, read_samples
+from .audio import FrontEnd, Reader, compute_features, count_classes, open_reader, read_samples
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Which network is served, and why.
+
+    Attributes:
+        served: "adapted" or "source".
+        reason: One sentence for users.
+    """
+
+    served: Literal["adapted", "source"]
+    reason: str
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -25,33 +38,20 @@ class Adapted:
     """Adapted network; see `adapt`.
 
     Attributes:
-        model: Adapted copy of the network, in evaluation mode.
-        decision: "adapted", or "unchanged" if the method took no step: `model` is then equal to the
-            source network.
+        model: Copy of the network to serve, in evaluation mode.
+        decision: Whether that is the adapted or the source network, and why.
         steps: One row per step: `event`, `n_samples`, `predicted_entropy` and the loss terms.
         errors: Recordings of a folder that could not be used, columns `filename` and `reason`.
     """
 
     model: nn.Module
-    decision: Literal["adapted", "unchanged"]
+    decision: Decision
     steps: "pd.DataFrame"
     errors: "pd.DataFrame"
 
     def __repr__(self) -> str:
         events = ", ".join(f"{n} {name}" for name, n in self.steps["event"].value_counts().items())
-        return f"Adapted({type(self.model).__name__}, {self.decision}; steps: {events})"
-
-
-class _Classifier(nn.Module):
-    """A network that states its number of classes, as adaptation methods need it."""
-
-    def __init__(self, network: nn.Module, n_classes: int) -> None:
-        super().__init__()
-        self.network = network
-        self.output_dim = n_classes
-
-    def forward(self, features: torch.Tensor) -> torch.Tensor:
-        return self.network(features)
+        return f"Adapted({type(self.model).__name__}, {self.decision.served}; steps: {events})"
 
 
 def adapt(
@@ -93,7 +93,7 @@ def adapt(
         >>> _ = torch.manual_seed(0)
         >>> network = nn.Sequential(nn.BatchNorm1d(4), nn.Linear(4, 3))
         >>> m = adapt(network, [torch.randn(16, 4) for _ in range(4)], method="tent")
-        >>> m.decision, len(m.steps), torch.equal(m.model[0].weight, network[0].weight)
+        >>> m.decision.served, len(m.steps), torch.equal(m.model[0].weight, network[0].weight)
         ('adapted', 2, False)
     """
     import pandas as pd
@@ -109,15 +109,18 @@ def adapt(
     if len(features) < 2:
         raise ValueError(f"At least two samples are needed, got {len(features)}.")
     network = copy.deepcopy(network).eval()
-    adaptable = _Classifier(network, check_logits(network, features[:2]))
+    network.output_dim = count_classes(network, features[:2])  # type: ignore[assignment]  # plain networks lack it
     seeded = {"seed": seed} if method == "ntta" else {}
-    adapting = make_method(method, adaptable, seeded | options)
+    adapting = make_method(method, network, seeded | options)
     protocol = Protocol(mode="offline", passes=passes, batch_size=batch_size, seed=seed)
     steps = pd.DataFrame(run_protocol(adapting, features, protocol).steps)
-    has_changed = bool((steps["event"] == "adapted").any()) or method == "batch_norm"
-    if has_changed:
+    n_adapted = int((steps["event"] == "adapted").sum())
+    decision = Decision("source", "The method took no step: the network is unchanged.")
+    if n_adapted or method == "batch_norm":
         settle(adapting, features, batch_size=batch_size, seed=seed)
-    return Adapted(network, "adapted" if has_changed else "unchanged", steps, errors)
+        learnt = f"{n_adapted} of {len(steps)} steps" if n_adapted else "New statistics"
+        decision = Decision("adapted", f"{learnt} changed the network.")
+    return Adapted(network, decision, steps, errors)
 
 
 def _load(model: nn.Module | Path | str) -> nn.Module:

@@ -167,11 +167,11 @@ def compute_features(reader: Reader, samples: torch.Tensor) -> torch.Tensor:
     return features.float()
 
 
-def check_logits(network: nn.Module, features: torch.Tensor) -> int:
-    """Run a network once and return its number of classes.
+def count_classes(predict: Callable[[torch.Tensor], object], features: torch.Tensor) -> int:
+    """Number of classes of a network, found by one prediction.
 
     Args:
-        network: Network in evaluation mode.
+        predict: Network in evaluation mode.
         features: Shape (N, ...).
 
     Raises:
@@ -179,8 +179,7 @@ def check_logits(network: nn.Module, features: torch.Tensor) -> int:
     """
     shape = tuple(features.shape)
     try:
-        with torch.no_grad():
-            logits = network(features)
+        logits = predict(features)
     except Exception as error:  # a network may raise anything
         raise ValueError(
             f"The network fails for features of the shape {shape}: {brief(error)}"

@@ -1,6 +1,7 @@
 """Explanation of one prediction, with audio of the parts it rests on."""
 
 import base64
+import copy
 import html
 import io
 from dataclasses import dataclass, field
@@ -14,14 +15,14 @@ import torch
 from torch import nn
 
 from autrainer_ext.errors import unknown_name
-from autrainer_ext.explanation.evaluation import ClipSettings, explain_clip, prepare_model
+from autrainer_ext.explanation.evaluation import ClipSettings, explain_clip
 from autrainer_ext.explanation.masks import apply_mask, make_masks
 from autrainer_ext.explanation.reconstruction import Reconstructor
 from autrainer_ext.explanation.settings import ExplainSettings
 from autrainer_ext.runs import read_class_names
 from autrainer_ext.serving.silence import silent_value
 
-from .audio import FrontEnd, check_logits, compute_features, open_reader, read_samples
+from .audio import FrontEnd, compute_features, count_classes, open_reader, read_samples
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -139,7 +140,8 @@ class Explanation:
         scales = {} if self._reconstructor is None else self._reconstructor.front_end.axes
         if what == "map":
             draw_attributions(ax, self.map.mean(axis=0), **scales)
-            ax.set_title(f"{self.explainer}: {self.prediction} ({self.confidence:.2f})")
+            name = self.explainer.replace("_", " ")
+            ax.set_title(f"{name} for class {self.prediction} ({self.confidence:.2f})")
             return ax
         features, mask = torch.from_numpy(self.features), torch.from_numpy(self.mask())
         kept, removed = apply_mask(features, mask, self._baseline)
@@ -239,11 +241,11 @@ def explain(
         except ValueError as error:
             no_audio = str(error)
     names = class_names if isinstance(model, nn.Module) else read_class_names(Path(model))
-    prepared = prepare_model(network)
-    n_classes = check_logits(prepared, features)
+    network = copy.deepcopy(network).eval()
+    n_classes = count_classes(network, features)
     if names is not None and len(names) != n_classes:
         raise ValueError(f"Got {len(names)} class names for {n_classes} outputs of the network.")
-    explained = explain_clip(prepared, features, ClipSettings.resolve(settings, level))
+    explained = explain_clip(network, features, ClipSettings.resolve(settings, level))
     import pandas as pd
 
     analysed = None if reconstructor is None else reconstructor.analysed(recording)

@@ -10,18 +10,22 @@ from autrainer_ext.errors import unknown_name
 from autrainer_ext.information import (
     VIEWS,
     TrianglePoint,
+    accuracy,
+    balanced_accuracy,
     confusion_counts,
     confusion_interval,
+    ema,
     entropies,
+    nit,
     triangle_points,
 )
-from autrainer_ext.information.quantities import QUANTITIES, SCORES, quantities
 
 if TYPE_CHECKING:
     import pandas as pd
     from mpltern.ternary import TernaryAxes
 
 _COORDINATES = ("divergence", "mutual_information", "variation")
+_SCORES = ("accuracy", "balanced_accuracy", "ema", "nit")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -54,8 +58,7 @@ class EntropyTriangle:
     @property
     def scores(self) -> dict[str, float]:
         """Accuracy, balanced accuracy, EMA and NIT by name, each from 0 to 1."""
-        values = dict(zip(QUANTITIES, quantities(self.counts)[0], strict=True))
-        return {name: float(values[name]) for name in SCORES}
+        return dict(zip(_SCORES, _measures(self.counts)[-len(_SCORES) :].tolist(), strict=True))
 
     def intervals(
         self,
@@ -84,20 +87,19 @@ class EntropyTriangle:
 
         limits = confusion_interval(
             self.counts,
-            quantities,
+            _measures,
             method=method,
             confidence=confidence,
             n_resamples=n_resamples,
             seed=seed,
         )
-        low, high = (limit.clip(0, 1) for limit in limits)  # no value lies outside
-        places = [(v, view, name) for v, view in enumerate(VIEWS) for name in _COORDINATES]
-        places += [(0, "", name) for name in SCORES]
-        rows = []
-        for view, shown, name in places:
-            at = view, QUANTITIES.index(name)
-            rows.append((shown, name, quantities(self.counts)[at], low[at], high[at]))
-        return pd.DataFrame(rows, columns=["view", "measure", "value", "low", "high"])
+        names = [(view, name) for view in VIEWS for name in _COORDINATES]
+        table = pd.DataFrame(
+            [*names, *(("", name) for name in _SCORES)], columns=["view", "measure"]
+        )
+        table["value"] = _measures(self.counts)
+        table["low"], table["high"] = (limit.clip(0, 1) for limit in limits)  # none lies outside
+        return table
 
     def plot(self, ax: "TernaryAxes | None" = None, *, color: str = "#0072B2") -> "TernaryAxes":
         """Draw the three points in the whole triangle.
@@ -198,6 +200,16 @@ def entropy_triangle(
             raise unknown_name("label", label, labels)
     encoded = ([places[label] for label in each] for each in (true, pred))
     return EntropyTriangle(labels, confusion_counts(*encoded, len(labels)))
+
+
+def _measures(counts: np.ndarray) -> np.ndarray:
+    """Coordinates of all views, then the scores, shape (..., 13), of counts, shape (..., C, C)."""
+    h = entropies(counts)
+    points = triangle_points(h).values()
+    coordinates = [getattr(point, name) for point in points for name in _COORDINATES]
+    return np.stack(
+        [*coordinates, accuracy(counts), balanced_accuracy(counts), ema(h), nit(h)], axis=-1
+    )
 
 
 def _as_list(labels: object, name: str) -> list:

@@ -11,7 +11,7 @@ import pandas as pd
 from autrainer_ext.difficulty import ensemble_sizes
 from autrainer_ext.difficulty.from_runs import CLEAN_SPLITS, STOPS
 from autrainer_ext.difficulty.measures import AVERAGES
-from autrainer_ext.difficulty.tables import class_table, score_runs, score_table
+from autrainer_ext.difficulty.tables import ScoredSplit, class_table, score_runs, score_table
 from autrainer_ext.errors import unknown_name
 from autrainer_ext.runs import Run, iterations_with, split_name
 from autrainer_ext_plugins.plugin import AbstractPlugin
@@ -98,13 +98,7 @@ class Difficulty(AbstractPlugin):
         chosen = sorted((r for r in runs if fnmatchcase(r.name, self.runs)), key=lambda r: r.name)
         if not chosen:
             raise ValueError(f"No run matches '{self.runs}'.")
-        scored = [
-            score_runs(
-                chosen, split, stop=self.stop, average=self.average, tie_break=self.tie_break
-            )
-            for split in self.splits
-            if _is_saved(chosen, split)
-        ]
+        scored = [self._score(chosen, split) for split in self.splits if _is_saved(chosen, split)]
         if not scored:
             raise ValueError(
                 f"Runs such as '{chosen[0].name}' did not save clean outputs at every evaluation: "
@@ -139,6 +133,11 @@ class Difficulty(AbstractPlugin):
                 layer=self.layer,
                 seed=self.seed,
             )
+
+    def _score(self, runs: Sequence[Run], split: str) -> ScoredSplit:
+        return score_runs(
+            runs, split, stop=self.stop, average=self.average, tie_break=self.tie_break
+        )
 
 
 def _is_saved(runs: Sequence[Run], split: str) -> bool:

@@ -8,11 +8,23 @@ import pandas as pd
 from scipy.special import stdtrit
 from tqdm import tqdm
 
-from autrainer_ext.information import VIEWS, confusion_interval
-from autrainer_ext.information.quantities import COORDINATES, QUANTITIES, SCORES, quantities
+from autrainer_ext.information import (
+    VIEWS,
+    accuracy,
+    balanced_accuracy,
+    cartesian,
+    confusion_interval,
+    ema,
+    entropies,
+    nit,
+    triangle_points,
+)
 from autrainer_ext.runs import run_labels
 
 EVERYTHING = "all"  # column and value of the stratum of all samples
+_COORDINATES = ("divergence", "mutual_information", "variation", "x", "y")
+_SCORES = ("accuracy", "balanced_accuracy", "ema", "nit")
+QUANTITIES = (*_COORDINATES, *_SCORES)
 
 
 @dataclass(frozen=True)
@@ -46,9 +58,9 @@ _KEYS = [field.name for field in fields(ConfusionMatrix) if field.name not in ("
 COLUMNS = [
     *_KEYS,
     "view",
-    *COORDINATES,
+    *_COORDINATES,
     "n_samples",
-    *SCORES,
+    *_SCORES,
     *[f"{quantity}_{end}" for quantity in QUANTITIES for end in ("low", "high")],
 ]
 
@@ -72,6 +84,25 @@ class IntervalSettings:
     def __post_init__(self) -> None:
         if self.n_resamples:
             confusion_interval(np.zeros((0, 1, 1)), quantities, **vars(self))  # checks the values
+
+
+def quantities(counts: np.ndarray) -> np.ndarray:
+    """All quantities of the table, computed from confusion matrices.
+
+    Args:
+        counts: Counts, shape (..., C, C).
+
+    Returns:
+        Values in [0, 1], shape (..., 3 views, 9 quantities), in the order of `VIEWS` and
+        `QUANTITIES`. The scores are the same in all views.
+    """
+    h = entropies(counts)
+    scores = [accuracy(counts), balanced_accuracy(counts), ema(h), nit(h)]
+    rows = []
+    for point in triangle_points(h).values():
+        coordinates = (point.divergence, point.mutual_information, point.variation)
+        rows.append(np.stack([*coordinates, *cartesian(point), *scores], axis=-1))
+    return np.stack(rows, axis=-2)
 
 
 def coordinate_table(
