@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import autrainer
 import pandas as pd
@@ -94,8 +94,7 @@ def read_data_set(name: str) -> Recordings:
     if path is None:
         raise unknown_name("data set", name, configuration_names("dataset"))
     config = OmegaConf.create({"dataset": OmegaConf.load(path)})
-    settings = OmegaConf.to_container(config.dataset, resolve=True)
-    assert isinstance(settings, dict)  # a YAML file of settings
+    settings = cast("dict[str, Any]", OmegaConf.to_container(config.dataset, resolve=True))
     audio = Path(str(settings.get("path")), "default")
     if not audio.is_dir():
         raise ValueError(
@@ -103,7 +102,7 @@ def read_data_set(name: str) -> Recordings:
             "recordings and a table of targets."
         )
     try:
-        data = _build({str(key): value for key, value in settings.items()})
+        data = _build(settings)
     except Exception as error:  # a data set of the user may raise anything
         reason = " ".join(str(error.__cause__ or error).split())
         raise ValueError(f"Data set '{name}' cannot be read: {reason}") from error

@@ -92,7 +92,7 @@ def difference_table(scores: pd.DataFrame, reference: pd.DataFrame) -> pd.DataFr
         other = others.get((row["stratum_column"], row["stratum"]), everything)
         for name in MEASURES:
             first, second = ([each[column] for column in _columns(name)] for each in (row, other))
-            found = difference_interval(tuple(first), tuple(second))  # type: ignore[arg-type]  # three values each
+            found = difference_interval(tuple(first), tuple(second))
             rows.append((*(row[key] for key in _KEYS[1:]), other["stratum"], name, *found))
     columns = [*_KEYS[1:], "reference", "measure", "difference", "low", "high"]
     return pd.DataFrame(rows, columns=columns)

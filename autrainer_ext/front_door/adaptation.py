@@ -14,7 +14,15 @@ from autrainer_ext.adaptation import Protocol, make_method, settle
 from autrainer_ext.adaptation import adapt as run_protocol
 from autrainer_ext.serving.audio_files import UnusableFileError, collect_files, error_table
 
-from .audio import FrontEnd, Reader, compute_features, count_classes, open_reader, read_samples
+from .audio import (
+    FrontEnd,
+    Reader,
+    compute_features,
+    count_classes,
+    open_network,
+    open_reader,
+    read_samples,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -105,11 +113,11 @@ def adapt(
         features, errors = _read_folder(reader, Path(data), extension)
     else:
         features = _join(data)
-        network = _load(model)
+        network = open_network(model)
     if len(features) < 2:
         raise ValueError(f"At least two samples are needed, got {len(features)}.")
     network = copy.deepcopy(network).eval()
-    network.output_dim = count_classes(network, features[:2])  # type: ignore[assignment]  # plain networks lack it
+    network.output_dim = count_classes(network, features[:2])  # plain networks lack it
     seeded = {"seed": seed} if method == "ntta" else {}
     adapting = make_method(method, network, seeded | options)
     protocol = Protocol(mode="offline", passes=passes, batch_size=batch_size, seed=seed)
@@ -121,14 +129,6 @@ def adapt(
         learnt = f"{n_adapted} of {len(steps)} steps" if n_adapted else "New statistics"
         decision = Decision("adapted", f"{learnt} changed the network.")
     return Adapted(network, decision, steps, errors)
-
-
-def _load(model: nn.Module | Path | str) -> nn.Module:
-    if isinstance(model, nn.Module):
-        return model
-    from autrainer_ext.runs.load import load_model
-
-    return load_model(model)
 
 
 def _join(data: Iterable | torch.Tensor | np.ndarray) -> torch.Tensor:

@@ -105,6 +105,22 @@ def open_reader(
     return ClipReader(model_path=str(model), checkpoint=checkpoint)
 
 
+def open_network(model: nn.Module | Path | str) -> nn.Module:
+    """Load the network of a directory; a network is returned as it is.
+
+    Args:
+        model: Run or model directory, or a network.
+
+    Raises:
+        ValueError: If a file of the directory is missing or its weights do not fit.
+    """
+    if isinstance(model, nn.Module):
+        return model
+    from autrainer_ext.runs.load import load_model  # imports the training code of the host
+
+    return load_model(model)
+
+
 def read_samples(
     reader: ClipReader | ModuleReader,
     audio: Path | str | np.ndarray | torch.Tensor,
@@ -141,11 +157,13 @@ def read_samples(
                 "the recording, or give the path of its file."
             )
         samples = _as_samples(audio)
+    if samples.numel() == 0:
+        raise ValueError("The recording is empty.")
     samples = samples.mean(dim=0, keepdim=True)
     if not torch.isfinite(samples).all():
         raise ValueError("The recording holds samples that are not finite numbers.")
-    if samples.shape[1] == 0 or bool((samples == samples[0, 0]).all()):
-        raise ValueError("The recording is empty or silent: all samples are equal.")
+    if bool((samples == samples[0, 0]).all()):
+        raise ValueError("The recording is silent: all samples are equal.")
     return samples
 
 
@@ -199,7 +217,7 @@ def _transforms(front_end: FrontEnd) -> list[Transform]:
             names = configuration_names("preprocessing")
             raise unknown_name("preprocessing configuration", front_end, names)
         return list(build_preprocessing(path)[1].transforms)
-    return list(front_end) if isinstance(front_end, Sequence) else [front_end]
+    return [front_end] if callable(front_end) else list(front_end)
 
 
 def _as_samples(values: np.ndarray | torch.Tensor) -> torch.Tensor:

@@ -22,7 +22,14 @@ from autrainer_ext.explanation.settings import ExplainSettings
 from autrainer_ext.runs import read_class_names
 from autrainer_ext.serving.silence import silent_value
 
-from .audio import FrontEnd, compute_features, count_classes, open_reader, read_samples
+from .audio import (
+    FrontEnd,
+    compute_features,
+    count_classes,
+    open_network,
+    open_reader,
+    read_samples,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,7 +50,7 @@ class Explanation:
         map: Attributions, positive where a bin speaks for the class, shape (channels, frames,
             bins).
         features: Features of the recording, shape of `map`.
-        samples: The recording as the spectrogram receives it, shape (samples,), or None if
+        samples: The recording as the spectrogram receives it, mono, shape (samples,), or None if
             features were given.
         rate: Sample rate in Hz of `samples`, `kept` and `removed`, or None.
         scores: Table of the measures of the glossary (FF, AI, AD, ...): one row for the explainer
@@ -228,7 +235,7 @@ def explain(
     )
     recording, reconstructor, no_audio = None, None, "features were given instead of a recording."
     if not isinstance(audio, str | Path) and np.ndim(audio) in (3, 4):
-        network, features = _open_network(model), _as_features(audio)
+        network, features = open_network(model), _as_features(audio)
         level = float(features.min()) if baseline is None else baseline
     else:
         reader = open_reader(model, front_end)
@@ -248,7 +255,9 @@ def explain(
     explained = explain_clip(network, features, ClipSettings.resolve(settings, level))
     import pandas as pd
 
-    analysed = None if reconstructor is None else reconstructor.analysed(recording)
+    analysed = None
+    if recording is not None:
+        analysed = recording if reconstructor is None else reconstructor.analysed(recording)
     return Explanation(
         prediction=explained.prediction if names is None else names[explained.prediction],
         confidence=explained.confidence,
@@ -264,14 +273,6 @@ def explain(
         _reconstructor=reconstructor,
         _no_audio=no_audio,
     )
-
-
-def _open_network(model: nn.Module | Path | str) -> nn.Module:
-    if isinstance(model, nn.Module):
-        return model
-    from autrainer_ext.runs.load import load_model
-
-    return load_model(model)
 
 
 def _as_features(values: np.ndarray | torch.Tensor) -> torch.Tensor:

@@ -198,8 +198,8 @@ def entropy_triangle(
     for label in (*true, *pred):
         if label not in places:
             raise unknown_name("label", label, labels)
-    encoded = ([places[label] for label in each] for each in (true, pred))
-    return EntropyTriangle(labels, confusion_counts(*encoded, len(labels)))
+    codes_true, codes_pred = ([places[label] for label in each] for each in (true, pred))
+    return EntropyTriangle(labels, confusion_counts(codes_true, codes_pred, len(labels)))
 
 
 def _measures(counts: np.ndarray) -> np.ndarray:
@@ -235,7 +235,9 @@ def _as_list(labels: object, name: str) -> list:
 
 def _kind(labels: list) -> str:
     is_text = {isinstance(label, str) for label in labels}
-    return {(True,): "text", (False,): "not text"}.get(tuple(is_text), "mixed")
+    if len(is_text) > 1:
+        return "mixed"
+    return "text" if True in is_text else "not text"
 
 
 def _sorted(labels: set) -> list:

@@ -59,7 +59,7 @@ def test_intervals_are_those_of_the_confusion_matrix():
     low, high = confusion_interval(found.counts, shared, n_resamples=50, seed=3)
     row = table.loc["pred", "mutual_information"]
     assert row["value"] == pytest.approx(found.pred.mutual_information)
-    assert (row["low"], row["high"]) == pytest.approx((max(low, 0), min(high, 1)))
+    assert (row["low"], row["high"]) == pytest.approx((max(float(low), 0), min(float(high), 1)))
     assert table.loc["", "accuracy"]["value"] == found.scores["accuracy"]
     assert table.loc["joint", "divergence"]["value"] == pytest.approx(found.joint.divergence)
     assert len(table) == 3 * 3 + 4
