@@ -74,7 +74,8 @@ def test_saved_outputs_are_those_of_the_host(run, model, capsys):
     np.testing.assert_allclose(outputs.outputs, expected, atol=1e-5)
     assert outputs.targets.tolist() == [0, 1, 2] * 4
     scores = pd.read_csv(TABLES / "scores.csv")
-    assert scores["accuracy"][0] == (outputs.outputs.argmax(axis=1) == outputs.targets).mean()
+    is_correct = outputs.outputs.argmax(axis=1) == outputs.targets
+    assert scores["accuracy"][0] == pytest.approx(is_correct.mean())
     assert scores["stratum"].tolist() == ["all", "x", "y"]
     assert "12 of 12 recordings used" in capsys.readouterr().out
     assert not (TABLES / "differences.csv").exists()  # a model directory has no test split
@@ -101,6 +102,7 @@ def test_plugins_read_the_outputs(run):
     )
 
 
+@pytest.mark.slow
 def test_a_saved_run_is_compared_with_its_own_test(run, capsys):
     """The same recordings again: no difference, and the same device on both sides."""
     assert run(*FOLDER, "-q") == 0
@@ -157,6 +159,7 @@ def test_wrong_usage_writes_nothing(run, capsys, options, code, message):
     assert not Path("results").exists()
 
 
+@pytest.mark.slow
 def test_earlier_results_are_kept(run, capsys):
     assert run(*FOLDER, "-q") == 0
     assert run(*FOLDER, "-q") == 1
