@@ -111,5 +111,5 @@ def test_data_set_needs_tables_and_audio_only(tmp_path, monkeypatch):
     assert found.table["kind"].tolist() == ["0", "1"]
     assert (found.index_column, found.target_column, found.strata) == ("file", "kind", ["device"])
     assert found.config["path"] == str(tmp_path / "data")
-    with pytest.raises(ValueError, match=r"Unknown data set 'Smal'\. Did you mean 'Small'"):
-        read_data_set("Smal")
+    with pytest.raises(ValueError, match=r"Unknown data set 'Smalll'\. Did you mean 'Small'"):
+        read_data_set("Smalll")

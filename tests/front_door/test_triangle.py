@@ -88,7 +88,7 @@ def test_plot_draws_the_points_on_given_axes():
         ([[0, 1]], [[0, 1]], "one label per sample"),
         ([0], [0, 1], "got 1 and 2"),
         ([], [], "at least one sample"),
-        ("abc", "abd", "one label per sample, got 'abc'"),
+        ("abc", "abz", "one label per sample, got 'abc'"),
     ],
 )
 def test_wrong_labels_are_reported(true, pred, message):
