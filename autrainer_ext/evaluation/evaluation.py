@@ -76,7 +76,8 @@ def evaluate(
     *,
     mapping: Path | str | None = None,
     checkpoint: str = "_best",
-    batch_size: int = 32,
+    batch_size: int | None = None,
+    device: str = "auto",
     progress: Callable[[Iterable[str]], Iterable[str]] = iter,
 ) -> Evaluated:
     """Predict recordings with a model and its own front end.
@@ -86,7 +87,8 @@ def evaluate(
         recordings: Recordings with targets in the words of the data.
         mapping: YAML file that maps these words to classes of the model; see `map_classes`.
         checkpoint: Folder of the weights in the directory.
-        batch_size: Number of inputs per forward pass.
+        batch_size: Most inputs per forward pass, or None for as many as fit.
+        device: Device of the network; see `serving.forward.choose_device`.
         progress: Function that wraps the files and shows the progress.
 
     Returns:
@@ -99,7 +101,7 @@ def evaluate(
     class_names = read_class_names(Path(model))
     recordings = map_classes(recordings, class_names, mapping)
     inference = BatchedInference(
-        model_path=str(model), checkpoint=checkpoint, batch_size=batch_size
+        model_path=str(model), checkpoint=checkpoint, batch_size=batch_size, device=device
     )
     if not isinstance(inference.target_transform, LabelEncoder):
         raise ValueError(

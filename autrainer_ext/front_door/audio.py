@@ -189,7 +189,7 @@ def count_classes(predict: Callable[[torch.Tensor], object], features: torch.Ten
     """Number of classes of a network, found by one prediction.
 
     Args:
-        predict: Network in evaluation mode.
+        predict: Engine of the network.
         features: Shape (N, ...).
 
     Raises:

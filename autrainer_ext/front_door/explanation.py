@@ -1,7 +1,6 @@
 """Explanation of one prediction, with audio of the parts it rests on."""
 
 import base64
-import copy
 import html
 import io
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from autrainer_ext.explanation.masks import apply_mask, make_masks
 from autrainer_ext.explanation.reconstruction import Reconstructor
 from autrainer_ext.explanation.settings import ExplainSettings
 from autrainer_ext.runs import read_class_names
+from autrainer_ext.serving.forward import forward_pass
 from autrainer_ext.serving.silence import silent_value
 
 from .audio import (
@@ -248,11 +248,11 @@ def explain(
         except ValueError as error:
             no_audio = str(error)
     names = class_names if isinstance(model, nn.Module) else read_class_names(Path(model))
-    network = copy.deepcopy(network).eval()
-    n_classes = count_classes(network, features)
+    forward = forward_pass(network, features)
+    n_classes = count_classes(forward, features)
     if names is not None and len(names) != n_classes:
         raise ValueError(f"Got {len(names)} class names for {n_classes} outputs of the network.")
-    explained = explain_clip(network, features, ClipSettings.resolve(settings, level))
+    explained = explain_clip(forward, features, ClipSettings.resolve(settings, level))
     import pandas as pd
 
     analysed = None

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from autrainer.core.scripts import AbstractScript, CommandLineError
 
 from .arguments import (
-    add_batch_size,
     add_options,
     check_free,
     check_model,
@@ -37,7 +36,8 @@ class EvaluateArgs:
     strata: list[str] | None
     output: str
     checkpoint: str
-    batch_size: int
+    batch_size: int | None
+    device: str
     quiet: bool
 
 
@@ -92,8 +92,7 @@ class EvaluateScript(AbstractScript):
             help="Folder of an experiment, RESULTS/EXPERIMENT; evaluations of several models can\n"
             "share it. Default: results/evaluation.",
         )
-        add_batch_size(self.parser, default=32)
-        add_options(self.parser, "checkpoint", "quiet")
+        add_options(self.parser, "checkpoint", "batch_size", "device", "quiet")
 
     def main(self, args: EvaluateArgs) -> None:
         """Run the command; exits with 3 if some recordings could not be used.
@@ -133,6 +132,7 @@ def _evaluate(args: EvaluateArgs) -> tuple["Evaluated", Path]:
         mapping=args.classes,
         checkpoint=args.checkpoint,
         batch_size=args.batch_size,
+        device=args.device,
         progress=progress_bar("Evaluating", quiet=args.quiet),
     )
     with atomic_folder(tables) as folder, atomic_folder(run) as copy:
