@@ -22,6 +22,7 @@ LEVELS = {
     "autrainer_ext.explanation.segments": 1,
     "autrainer_ext.compat": 0,
     "autrainer_ext.atomic": 1,
+    "autrainer_ext.trust": 1,
     "autrainer_ext.callbacks.modality_table": 1,
     "autrainer_ext.configurations": 2,
     "autrainer_ext.models": 2,

@@ -25,17 +25,9 @@ from autrainer_ext.runs import (
     read_run,
 )
 from autrainer_ext.serving.inference import BatchedInference
+from autrainer_ext.trust import DESCRIPTIONS
 
 from .recordings import Recordings, map_classes
-
-_SAVED_OBJECTS = (
-    "model.yaml",
-    "target_transform.yaml",
-    "inference_transform.yaml",
-    "file_handler.yaml",
-    "preprocess_file_handler.yaml",
-    "preprocess_pipeline.yaml",
-)
 
 
 @dataclass(frozen=True)
@@ -184,7 +176,7 @@ def write_run(
         (folder / place).mkdir()
         for kind in ("outputs", "targets", "indices"):
             np.save(folder / place / f"test_{kind}.npy", getattr(evaluated.outputs, kind))
-    for name in _SAVED_OBJECTS:
+    for name in DESCRIPTIONS:
         if Path(model, name).is_file():
             shutil.copy(Path(model, name), folder)
     shutil.copy(Path(model, checkpoint, "model.pt"), folder / "_best")

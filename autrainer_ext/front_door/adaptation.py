@@ -13,7 +13,7 @@ from torch import nn
 from autrainer_ext.adaptation import Protocol, make_method, settle
 from autrainer_ext.adaptation import adapt as run_protocol
 from autrainer_ext.serving.audio_files import UnusableFileError, collect_files, error_table
-from autrainer_ext.serving.forward import forward_pass
+from autrainer_ext.serving.forward import device_of, forward_pass
 
 from .audio import (
     FrontEnd,
@@ -118,9 +118,9 @@ def adapt(
     if len(features) < 2:
         raise ValueError(f"At least two samples are needed, got {len(features)}.")
     network = copy.deepcopy(network).eval()
-    network.output_dim = count_classes(
-        forward_pass(network, features), features[:2]
-    )  # plain networks lack it
+    features = features.to(device_of(network, features))
+    # plain networks lack the number of classes
+    network.output_dim = count_classes(forward_pass(network, features), features[:2])
     seeded = {"seed": seed} if method == "ntta" else {}
     adapting = make_method(method, network, seeded | options)
     protocol = Protocol(mode="offline", passes=passes, batch_size=batch_size, seed=seed)

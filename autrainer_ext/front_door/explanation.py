@@ -263,7 +263,7 @@ def explain(
         confidence=explained.confidence,
         explainer=explainer,
         mask_name=mask,
-        map=explained.attributions[explainer].numpy(),
+        map=explained.attributions[explainer].numpy(force=True),
         features=features[0].numpy(),
         samples=None if analysed is None else analysed[0].numpy(),
         rate=None if recording is None else rate,

@@ -6,10 +6,10 @@ from pathlib import Path
 import audiofile
 import numpy as np
 import torch
-import torchaudio
 
 from autrainer_ext.corruptions.noise import contaminate, draw_white_noise
 from autrainer_ext.serving.audio_files import UnusableFileError
+from autrainer_ext.serving.resampling import resample
 
 from .tables import CLEAN
 
@@ -47,7 +47,10 @@ def _read_noise(path: str, rate: int, seed: int) -> torch.Tensor:
     except (RuntimeError, OSError) as error:
         raise ValueError(f"Noise '{path}' is not readable as audio.") from error
     mono = torch.from_numpy(np.ascontiguousarray(samples)).mean(dim=0, keepdim=True)
-    mono = torchaudio.functional.resample(mono, own_rate, rate)
+    try:
+        mono = resample(mono, own_rate, rate)
+    except UnusableFileError as error:
+        raise ValueError(f"Noise '{path}' cannot be used: {error}.") from error
     if not bool(mono.any()):
         raise ValueError(f"Noise '{path}' is silent.")
     return mono
