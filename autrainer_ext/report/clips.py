@@ -15,12 +15,12 @@ from matplotlib import colormaps
 from PIL import Image
 
 from autrainer_ext.explanation.attributors.registry import make_explainer
-from autrainer_ext.explanation.evaluation import prepare_model
 from autrainer_ext.explanation.masks import make_masks
 from autrainer_ext.explanation.reconstruction import Reconstructor
 from autrainer_ext.serving.audio_files import UnusableFileError
 from autrainer_ext.serving.audio_reader import brief
 from autrainer_ext.serving.clip_reader import ClipReader
+from autrainer_ext.serving.forward import ForwardPass
 from autrainer_ext.serving.silence import silent_value
 
 _WIDEST = 480  # columns of a picture
@@ -31,13 +31,15 @@ class ClipWriter:
     """Writes audio and pictures of recordings of one model.
 
     Attributes:
-        reader: Front end and network.
+        reader: Front end of the model.
+        forward: Network.
         explain: Attributor of the network.
         mask: Name of the mask that makes the kept and the removed part.
         reconstructor: Computes audio of the parts, or None if the front end cannot be inverted.
     """
 
     reader: ClipReader
+    forward: ForwardPass
     explain: Callable[..., torch.Tensor]
     mask: str
     reconstructor: Reconstructor | None
@@ -60,9 +62,9 @@ class ClipWriter:
             reconstructor = Reconstructor(reader.transforms)
         except ValueError:
             reconstructor = None
-        reader.model = prepare_model(reader.model)
         explain = make_explainer(explainer, baseline=baseline, seed=0)
-        return cls(reader, explain, mask, reconstructor)
+        forward = ForwardPass(reader.model, device="cpu")
+        return cls(reader, forward, explain, mask, reconstructor)
 
     def write(self, source: Path, folder: Path) -> dict[str, Any]:
         """Write the files of one recording.
@@ -80,14 +82,13 @@ class ClipWriter:
         """
         samples = self.reader.recording(source)
         features = self.reader.features(samples)
-        with torch.no_grad():
-            target = self.reader.model(features).argmax(dim=1)
-        attributions = self.explain(self.reader.model, features, target)
+        target = self.forward(features).argmax(dim=1)
+        attributions = self.explain(self.forward, features, target)
         kept = make_masks(attributions, [self.mask])[self.mask][0].mean(dim=0, keepdim=True)
         folder.mkdir(parents=True)
         audio = {"clip": samples.mean(dim=0, keepdim=True)}
         if self.reconstructor is not None:
-            parts = self.reconstructor.split(samples, kept)
+            parts = self.reconstructor.split(samples, kept, rate=self.reader.rate)
             audio |= {"kept": parts.kept, "removed": parts.removed}
         peak = max(1.0, *(float(sound.abs().max()) for sound in audio.values()))
         for name, sound in audio.items():
