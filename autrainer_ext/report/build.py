@@ -1,6 +1,6 @@
 """Build the page of an experiment: tables, clips and assets in one folder."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ def build_report(
     n_clips: int = 200,
     explainer: str = "grad_cam",
     mask: str = "topK_30",
+    title: str | None = None,
+    decision: Mapping[str, Any] | None = None,
     progress: Callable[[Iterable[int]], Iterable[int]] = iter,
 ) -> list[str]:
     """Write the page of an experiment; the folder appears complete or not at all.
@@ -28,6 +30,8 @@ def build_report(
         n_clips: Largest number of recordings with audio and pictures.
         explainer: Explainer of the pictures and of the kept and removed parts.
         mask: Mask that makes the parts.
+        title: Title of the page. Default: the name of the experiment.
+        decision: Decision of an adaptation to these recordings, with `served`, `reason` and `mix`.
         progress: Function that wraps the recordings and shows the progress.
 
     Returns:
@@ -42,10 +46,16 @@ def build_report(
     ExplainSettings(explainers=(explainer,), masks=(mask,))  # checks the names
     story = tell(experiment)
     story["meta"] |= {"explainer": explainer, "mask": mask}
+    story["meta"]["title"] = title or story["meta"]["title"]
+    story["decision"] = decision
     with atomic_folder(folder) as part:
         add_clips(story, experiment, part / "clips", n_clips, progress)
         write_page(story, part)
-    return [*story["problems"], *story["skipped"], *([story["no_clips"]] if n_clips else [])]
+    return [
+        *story["problems"],
+        *story["skipped"],
+        *([story["no_clips"]] if n_clips and story["no_clips"] else []),
+    ]
 
 
 def add_clips(

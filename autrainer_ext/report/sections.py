@@ -43,7 +43,7 @@ def _describe_run(experiment: Experiment, run: Run) -> dict[str, Any]:
         "bytes": weights.stat().st_size if weights.is_file() else None,
         **_size(run),
     }
-    for split in ("dev", "test"):
+    for split in ("dev", "test") if experiment.labelled else ():
         outputs = checkpoint_outputs(run, split)
         if outputs is not None and len(outputs.targets):
             correct = hits(outputs)
@@ -82,7 +82,9 @@ def _size(run: Run) -> dict[str, float]:
 
 def _conditions(experiment: Experiment) -> "list[dict[str, Any]]":
     """Mean test accuracy of every condition, over seeds and recordings."""
-    rows = []
+    rows: list[dict[str, Any]] = []
+    if not experiment.labelled:
+        return rows
     for family, values in _hits_by_condition(experiment).items():
         correct = list(values.values())
         if any(len(each) != len(correct[0]) for each in correct):

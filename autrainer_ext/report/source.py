@@ -1,7 +1,7 @@
 """What a report is made from: runs, the run that is told, and the tables beside them."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +32,8 @@ class Experiment:
         told: The run whose checkpoint the report follows.
         device_column: Column of the data set that holds the device.
         audio: Folder of the recordings.
+        labelled: Whether the true classes are known.
+        hints: Sentence for each section without tables, in place of the command that makes them.
     """
 
     folder: Path
@@ -39,6 +41,8 @@ class Experiment:
     told: Run
     device_column: str
     audio: Path
+    labelled: bool = True
+    hints: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def labels(self) -> dict[str, str]:
@@ -63,6 +67,8 @@ def open_experiment(
     told: str | None = None,
     device_column: str = "device",
     audio: Path | str | None = None,
+    labelled: bool = True,
+    hints: Mapping[str, str] | None = None,
 ) -> Experiment:
     """Find the finished runs of an experiment and choose the one to tell.
 
@@ -72,6 +78,8 @@ def open_experiment(
         told: Name or label of a run, or None for the run that is best on dev.
         device_column: Column of the data set that holds the device.
         audio: Folder of the recordings, or None for `default/` in the folder of the data set.
+        labelled: Whether the true classes are known.
+        hints: See `Experiment`.
 
     Raises:
         ValueError: If there is no finished run, or the run to tell does not exist.
@@ -88,7 +96,9 @@ def open_experiment(
             raise unknown_name("run", told, [run.name for run in runs])
         chosen = names[told]
     folder = Path(chosen.config["dataset"]["path"], "default") if audio is None else Path(audio)
-    return Experiment(Path(results, experiment), runs, chosen, device_column, folder)
+    return Experiment(
+        Path(results, experiment), runs, chosen, device_column, folder, labelled, hints or {}
+    )
 
 
 def checkpoint_outputs(run: Run, split: str) -> RunOutputs | None:

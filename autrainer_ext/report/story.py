@@ -50,7 +50,8 @@ def tell(experiment: Experiment) -> dict[str, Any]:
 
     Returns:
         Sections by name, None where there are no tables; `recordings`, `links`, `meta`,
-        `missing` (command for each missing section) and `problems`.
+        `missing` (for each missing section the `command` that makes it, or a `hint`) and
+        `problems`.
 
     Raises:
         ValueError: If the told run saved no outputs.
@@ -70,7 +71,9 @@ def tell(experiment: Experiment) -> dict[str, Any]:
     absent = {section: story.get(section) is None for section in PLUGINS}
     absent["difficulty"] = not table["rank"].notna().any()
     story["missing"] = {
-        section: f"autrainer-ext postprocess {results} {name} -p {plugin}"
+        section: {"hint": experiment.hints[section]}
+        if section in experiment.hints
+        else {"command": f"autrainer-ext postprocess {results} {name} -p {plugin}"}
         for section, plugin in PLUGINS.items()
         if absent[section]
     }

@@ -6,12 +6,13 @@
   const PAGE = 25;
   const COLUMNS = [
     ["file", "Recording"], ["split", "Split"], ["label", "Label"], ["device", "Device"],
-    ["prediction", "Prediction"], ["difficulty", "Difficulty"], ["doubt", "Doubt"], ["loss", "Loss"],
+    ["prediction", "Prediction"], ["difficulty", "Difficulty"], ["doubt", "Doubt"], ["loss", "Loss"], ["confidence", "Confidence"],
   ];
   const value = {
     file: (row) => data.filename[row], split: recordings.split, label: recordings.label,
     device: recordings.device, prediction: (row) => recordings.predicted(row),
     difficulty: (row) => data.rank[row], doubt: (row) => data.doubt[row], loss: (row) => data.loss[row],
+    confidence: (row) => data.confidence[row],
   };
   const hasDevice = data.device.names.some((name) => name !== "");
   const columns = COLUMNS.filter(([key]) => (key !== "device" || hasDevice) &&
@@ -30,6 +31,14 @@
     return said.size === 1 && !said.has(data.target[row]) && !said.has(-1);
   });
 
+  const worth = ["difficulty", "doubt", "loss"]; // highest first
+  function order() {
+    const asked = state.get("sort"), key = asked.replace("-", "");
+    if (sortable.has(key)) return { key, down: asked.startsWith("-") };
+    const found = worth.find((name) => sortable.has(name));
+    return found ? { key: found, down: true } : { key: "confidence", down: false };
+  }
+
   function listed() {
     const find = state.get("find").toLowerCase();
     const wanted = { split: state.get("part"), label: state.get("class"), device: state.get("device") };
@@ -44,15 +53,14 @@
       if (harder > 0 && !(data.rank[row] >= harder)) continue;
       rows.push(row);
     }
-    const asked = state.get("sort"), down = asked.startsWith("-");
-    const key = sortable.has(asked.replace("-", "")) ? asked.replace("-", "") : "file";
+    const { key, down } = order();
     const of = value[key];
     const collate = new Intl.Collator("en", { numeric: true }).compare;
     return rows.sort((a, b) => {
       const x = of(a), y = of(b);
       if (!Report.known(x) || !Report.known(y)) return Report.known(y) - Report.known(x);
-      const order = typeof x === "number" ? x - y : collate(x, y);
-      return (down ? -order : order) || a - b;
+      const after = typeof x === "number" ? x - y : collate(x, y);
+      return (down ? -after : after) || a - b;
     });
   }
 
@@ -78,9 +86,9 @@
     const page = Math.min(Math.max(1, Number(state.get("page")) || 1), pages);
     const shown = rows.slice((page - 1) * PAGE, page * PAGE);
     const chosen = recordings.chosen();
-    const asked = state.get("sort").replace("-", ""), down = state.get("sort").startsWith("-");
+    const { key: asked, down } = order();
     const head = columns.map(([key, name]) => el("th", { scope: "col", "aria-sort": asked === key ? (down ? "descending" : "ascending") : "none" },
-      el("button", { type: "button", class: "sort", "data-sort": key, onclick: () => state.set({ sort: asked === key && !down ? `-${key}` : asked === key ? key : ["difficulty", "doubt", "loss"].includes(key) ? `-${key}` : key, page: 1 }) },
+      el("button", { type: "button", class: "sort", "data-sort": key, onclick: () => state.set({ sort: asked === key && !down ? `-${key}` : asked === key ? key : worth.includes(key) ? `-${key}` : key, page: 1 }) },
         name, el("span", { "aria-hidden": "true" }, asked === key ? (down ? " \u2193" : " \u2191") : ""))));
     const body = shown.map((row) => el("tr", { class: row === chosen ? "chosen" : null, "data-row": row },
       columns.map(([key]) => cell(row, key, row === chosen)),
@@ -110,7 +118,7 @@
         onclick: () => Report.play(row), onkeydown: move,
       }, el("span", { "aria-hidden": "true", class: "play" }, has ? "\u25b6" : "\u00b7"), shown));
     }
-    if (key === "prediction") return el("td", { class: recordings.isCorrect(row) ? "good" : "bad" }, shown);
+    if (key === "prediction") return el("td", { class: data.target[row] < 0 ? null : recordings.isCorrect(row) ? "good" : "bad" }, shown);
     if (key === "difficulty") return el("td", { class: "number" }, el("span", { class: "meter", style: { "--share": shown ?? 0 } }), fixed(shown));
     return el("td", { class: typeof shown === "number" ? "number" : null }, typeof shown === "number" || shown === null ? fixed(shown) : shown);
   }
