@@ -2,5 +2,10 @@
 
 tables of the plugins -> sections and links -> page
 
-The module `clips` writes audio and pictures; it imports the serving code of the host.
+`show` displays sections in a notebook. The module `clips` writes audio and pictures; it imports
+the serving code of the host.
 """
+
+from .notebook import show
+
+__all__ = ["show"]

@@ -1,14 +1,25 @@
 """Write a story as a folder that a browser opens from disk."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jinja2 import Environment, PackageLoader
+from markupsafe import Markup
 
+VIEWS = (
+    "summary",
+    "triangle",
+    "recordings",
+    "explanations",
+    "adaptation",
+    "devices",
+    "latent",
+    "links",
+)
 SCRIPTS = (
     "dom.js",
     "state.js",
@@ -23,7 +34,7 @@ SCRIPTS = (
     "links.js",
     "main.js",
 )
-STYLES = ("report.css",)
+STYLE = "report.css"
 
 
 def write_page(story: Mapping[str, Any], folder: Path) -> None:
@@ -37,14 +48,20 @@ def write_page(story: Mapping[str, Any], folder: Path) -> None:
     """
     assets = files(__package__).joinpath("assets")
     (folder / "assets").mkdir()
-    for name in (*SCRIPTS, *STYLES):
+    for name in (*SCRIPTS, STYLE):
         (folder / "assets" / name).write_bytes(assets.joinpath(name).read_bytes())
     (folder / "data.js").write_text(as_script(story), encoding="utf-8")
     (folder / "index.html").write_text(render(story), encoding="utf-8")
 
 
-def render(story: Mapping[str, Any]) -> str:
-    """HTML of the page, with the summary and the sentences in it."""
+def render(story: Mapping[str, Any], *, sections: Sequence[str] | None = None) -> str:
+    """HTML of the page, with the summary and the sentences in it.
+
+    Args:
+        story: Sections of the page.
+        sections: Names of the sections to show in one file that holds its scripts and data. None
+            for the page whose files lie beside it.
+    """
     environment = Environment(
         loader=PackageLoader(__package__, "templates"),
         autoescape=True,
@@ -54,8 +71,19 @@ def render(story: Mapping[str, Any]) -> str:
     environment.filters["percent"] = _percent
     environment.filters["points"] = _points
     environment.filters["amount"] = _amount
+    inline = None if sections is None else _inline(story, sections)
     template = environment.get_template("index.html")
-    return template.render(story=story, scripts=SCRIPTS, styles=STYLES)
+    return template.render(story=story, scripts=SCRIPTS, inline=inline)
+
+
+def _inline(story: Mapping[str, Any], sections: Sequence[str]) -> dict[str, Markup]:
+    """Style and scripts of a page in one file; they are ours and hold no text from data as is."""
+    assets = files(__package__).joinpath("assets")
+    shown = ", ".join(f"#{name}" for name in sections)
+    style = assets.joinpath(STYLE).read_text(encoding="utf-8")
+    style += f"nav, header, footer, section:not({shown}) {{ display: none; }}"
+    scripts = [assets.joinpath(name).read_text(encoding="utf-8") for name in SCRIPTS]
+    return {"style": Markup(style), "script": Markup("".join([as_script(story), *scripts]))}
 
 
 def as_script(story: Mapping[str, Any]) -> str:

@@ -19,12 +19,12 @@ def read_recordings(experiment: Experiment) -> pd.DataFrame:
 
     Returns:
         One row per recording with the columns of `COLUMNS` and one column per run, which holds the
-        index of the predicted class, -1 if unknown. `target` is a class index, -1 without labels;
-        `rank` is the rank of difficulty from the plugin Difficulty, 0 easiest to 1 hardest; `confidence` and `loss`
-        are those of the told run; `device` is empty and `rank` nan if unknown. `doubt` is the mean
-        over the runs of the highest probability of another class minus that of the label, -1 to 1:
-        positive where the runs contradict the label. It is computed on dev and test only, which
-        no run was trained on.
+        index of the predicted class, -1 if unknown. `target` is a class index, -1 without labels.
+        `rank` is the rank of difficulty from the plugin Difficulty, 0 easiest to 1 hardest.
+        `confidence` and `loss` are those of the told run. `device` is empty and `rank` nan if
+        unknown. `doubt` is the mean over the runs of the highest probability of another class
+        minus that of the label, -1 to 1: positive where the runs contradict the label. It is
+        computed on dev and test only, which no run was trained on.
 
     Raises:
         ValueError: If the told run saved no outputs.

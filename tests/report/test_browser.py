@@ -4,6 +4,8 @@ import csv
 
 import pytest
 
+from autrainer_ext.report import show
+
 from .conftest import CLASSES, DEVICES, HOSTILE, wait_until, write_runs
 
 pytestmark = pytest.mark.browser
@@ -172,3 +174,24 @@ def test_ten_thousand_recordings_stay_usable(visit, tmp_path):
         assert paint < 2000
         tab.get_by_label("Search file names").fill("test-9999")
         assert names_of(tab)[0].endswith("test-9999.wav")
+
+
+def test_a_notebook_shows_sections_in_a_frame(browser, experiment, tmp_path):
+    shown = show(experiment.folder.parent, "story", "recordings", "links", clips=0)
+    (tmp_path / "cell.html").write_text(f"<p>notebook</p>{shown._repr_html_()}")
+    context = browser.new_context(offline=True)
+    tab, errors = context.new_page(), []
+    tab.on("pageerror", lambda error: errors.append(str(error)))
+    tab.goto(f"file://{tmp_path}/cell.html")
+    frame = tab.frame_locator("iframe")
+    frame.locator("#recordings-table button.file").first.click()
+    assert frame.locator("#clip h2").is_visible()
+    assert frame.locator("#links").is_visible()
+    assert not frame.locator("#triangle").is_visible()
+    assert errors == []
+    context.close()
+
+
+def test_unknown_sections_are_reported(experiment):
+    with pytest.raises(ValueError, match="Unknown section 'link'"):
+        show(experiment.folder.parent, "story", "link")

@@ -109,7 +109,9 @@ def test_clips_hold_the_hardest_and_the_explained(story, n_clips):
 def test_missing_tables_name_the_command_that_makes_them(tmp_path):
     results = write_runs(tmp_path, n_test=6, runs=[("Focal", 1)], iterations=1)
     story = tell(open_experiment(results, "story"))
-    assert story["missing"]["latent"] == ("autrainer-ext postprocess results story -p LatentSpace")
+    assert story["missing"]["latent"] == {
+        "command": "autrainer-ext postprocess results story -p LatentSpace"
+    }
     assert set(story["missing"]) == {
         "triangle", "difficulty", "fidelity", "adaptation", "devices", "latent",
     }  # fmt: skip

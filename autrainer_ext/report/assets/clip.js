@@ -4,11 +4,14 @@
   const { el, state, recordings, place, fixed, percent } = Report;
   const story = window.STORY;
 
+  // A file of a clip: beside the page, or in it.
+  Report.file = (row, name) => story.files?.[row]?.[name] ?? `clips/${row}/${name}`;
+
   // Pictures of a clip, one over the other, with a line that follows an audio element.
   function pictures(row, layers, name) {
     const head = el("span", { class: "head", "aria-hidden": "true" });
     const images = layers.map((file, i) => el("img", {
-      src: `clips/${row}/${file}.png`, alt: i === 0 ? name : "", loading: "lazy", class: i ? "over" : "under", "data-layer": file,
+      src: Report.file(row, `${file}.png`), alt: i === 0 ? name : "", loading: "lazy", class: i ? "over" : "under", "data-layer": file,
     }));
     return { node: el("div", { class: "picture" }, images, head), head };
   }
@@ -80,7 +83,7 @@
     let shown = el("p", { class: "quiet" }, "This page holds no audio of this recording: build it with a larger --clips.");
     const button = el("button", { type: "button", class: "primary", id: "clip-play", disabled: !clip }, "Play");
     if (clip) {
-      audio.src = `clips/${row}/clip.flac`;
+      audio.src = Report.file(row, "clip.flac");
       const made = pictures(row, ["spectrogram", "map"], `Spectrogram of ${file}`);
       follow(audio, [made.head], clip.seconds);
       
@@ -101,7 +104,7 @@
           el("button", { type: "button", id: "clip-close", "aria-label": "Close", onclick: () => state.set({ sample: "" }) }, "\u00d7")),
         el("div", { class: "words" },
           el("h2", { class: "file" }, file),
-          el("p", {}, recordings.split(row), " \u00b7 label ", el("b", {}, recordings.label(row)),
+          el("p", {}, recordings.split(row), story.recordings.target[row] < 0 ? "" : [" \u00b7 label ", el("b", {}, recordings.label(row))],
             " \u00b7 predicted ", el("b", {}, recordings.predicted(row)), ` with ${percent(story.recordings.confidence[row], 0)}`),
           facts(row), mark),
         shown, verdicts(row)), audio);

@@ -15,7 +15,7 @@
       const clip = story.clips[row];
       const name = story.recordings.filename[row];
       let heard = 0;
-      const sounds = PARTS.map(([part], i) => el("audio", { src: `clips/${row}/${part}.flac`, preload: "none", "data-part": part, muted: i > 0 }));
+      const sounds = PARTS.map(([part], i) => el("audio", { src: Report.file(row, `${part}.flac`), preload: "none", "data-part": part, muted: i > 0 }));
       const made = PARTS.map(([part, title]) => Report.pictures(row, part === "clip" ? ["spectrogram", "map"] : ["spectrogram", part], `${title}: spectrogram of ${name}`));
       Report.follow(sounds[0], made.map((m) => m.head), clip.seconds);
       const playing = () => !sounds[0].paused;
@@ -44,7 +44,7 @@
       const pick = Report.choice("Recording", hardest.map((r) => [String(r), story.recordings.filename[r]]), String(row), (value) => recordings.choose(Number(value)));
       place("explanations-listen",
         el("div", { class: "bar" }, pick),
-        el("p", { class: "quiet" }, "Label ", el("b", {}, recordings.label(row)), ", explained prediction ", el("b", {}, story.meta.classes[clip.prediction] ?? ""),
+        el("p", { class: "quiet" }, story.recordings.target[row] < 0 ? "" : ["Label ", el("b", {}, recordings.label(row)), ". "], "Explained prediction ", el("b", {}, story.meta.classes[clip.prediction] ?? ""),
           `. Explainer ${story.meta.explainer}, mask ${story.meta.mask}.`),
         el("div", { class: "lanes" }, made.map((m, i) => el("figure", {}, m.node, el("figcaption", {}, buttons[i])))),
         el("div", { class: "bar" }, go, Report.field("Position", seek)), sounds);

@@ -15,7 +15,8 @@
     confidence: (row) => data.confidence[row],
   };
   const hasDevice = data.device.names.some((name) => name !== "");
-  const columns = COLUMNS.filter(([key]) => (key !== "device" || hasDevice) &&
+  const hasLabel = data.target.some((target) => target >= 0);
+  const columns = COLUMNS.filter(([key]) => (key !== "device" || hasDevice) && (key !== "label" || hasLabel) &&
     (!["difficulty", "doubt", "loss"].includes(key) || data.filename.some((_, row) => Report.known(value[key](row)))));
   const sortable = new Set(columns.map(([key]) => key));
 
@@ -73,11 +74,11 @@
     place("recordings-controls",
       Report.field("Search file names", search),
       Report.choice("Split", any(data.split.names, "all"), state.get("part"), set("part")),
-      Report.choice("Label", any(story.meta.classes, "all"), state.get("class"), set("class")),
+      hasLabel ? Report.choice("Label", any(story.meta.classes, "all"), state.get("class"), set("class")) : null,
       hasDevice ? Report.choice("Device", any([...data.device.names].filter(Boolean).sort(), "all"), state.get("device"), set("device")) : null,
-      Report.choice("Prediction", [["", "all"], ["yes", "correct"], ["no", "wrong"]], state.get("right"), set("right")),
+      hasLabel ? Report.choice("Prediction", [["", "all"], ["yes", "correct"], ["no", "wrong"]], state.get("right"), set("right")) : null,
       sortable.has("difficulty") ? el("div", { class: "slider" }, Report.field("At least as hard as", harder), out) : null,
-      Report.toggle("Only labels that all runs contradict", Boolean(state.get("disputed")), (on) => set("disputed")(on ? "1" : "")));
+      hasLabel ? Report.toggle("Only labels that all runs contradict", Boolean(state.get("disputed")), (on) => set("disputed")(on ? "1" : "")) : null);
   }
 
   function draw() {

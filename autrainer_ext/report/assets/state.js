@@ -18,6 +18,7 @@
     const kept = new URLSearchParams();
     for (const [key, value] of Object.entries(chosen)) if (value !== DEFAULTS[key]) kept.set(key, value);
     const text = kept.toString().replaceAll("%3A", ":");
+    if (location.protocol === "about:") return; // in a notebook there is no address
     history.replaceState(null, "", text ? `#${text}` : location.pathname + location.search);
   }
 

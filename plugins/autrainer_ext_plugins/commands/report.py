@@ -1,6 +1,7 @@
 """Command `report`: one offline page over everything that the plugins found."""
 
 import shutil
+import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,7 +55,8 @@ class ReportScript(AbstractScript):
             "explanations, adaptation, devices and latent space, and how they are related. Open\n"
             "OUTPUT/index.html; the folder needs no network and can be zipped. For a model and a\n"
             "folder of audio, what is missing is computed: predictions, scores of explanations,\n"
-            "adaptation and, with --targets, the triangle and devices.",
+            "adaptation and, with --targets, the triangle and devices.\n"
+            "Exit code: 0 all recordings used, 1 nothing could be shown, 3 some recordings used.",
             "Examples:\n"
             "  autrainer-ext report model --audio recordings\n"
             "  autrainer-ext report results demo\n"
@@ -121,7 +123,7 @@ class ReportScript(AbstractScript):
         add_options(self.parser, "overwrite", "quiet")
 
     def main(self, args: ReportArgs) -> None:
-        """Run the command.
+        """Run the command; exits with 3 if some recordings could not be used.
 
         Raises:
             CommandLineError: If an argument is wrong or nothing can be shown.
@@ -136,13 +138,19 @@ class ReportScript(AbstractScript):
         _check(args)
         earlier = earlier_results(output, args.overwrite, is_page_file)
         target = output.with_name(f".{output.name}-new") if earlier else output
-        notices = _of_model(args, target) if args.experiment is None else _of_runs(args, target)
+        has_failed = False
+        if args.experiment is None:
+            notices, has_failed = _of_model(args, target)
+        else:
+            notices = _of_runs(args, target)
         if earlier:
             shutil.rmtree(output)
             target.rename(output)
         if not args.quiet:
             print("".join(f"{notice}\n" for notice in notices), end="")
             print(f"{folder_bytes(output) / 1e6:.1f} MB; open {output / 'index.html'}")
+        if has_failed:
+            sys.exit(3)
 
 
 def _check(args: ReportArgs) -> None:
@@ -179,8 +187,12 @@ def _of_runs(args: ReportArgs, target: Path) -> list[str]:
     return _build(args, experiment, target, {})
 
 
-def _of_model(args: ReportArgs, target: Path) -> list[str]:
-    """Compute what is missing for a model and a folder of recordings, and write the page."""
+def _of_model(args: ReportArgs, target: Path) -> tuple[list[str], bool]:
+    """Compute what is missing for a model and a folder of recordings, and write the page.
+
+    Returns:
+        Lines about what is missing, and whether some recordings cannot be used.
+    """
     from .recordings_report import Request, decide, make_experiment
 
     assert args.audio is not None  # checked by the caller
@@ -198,7 +210,7 @@ def _of_model(args: ReportArgs, target: Path) -> list[str]:
         experiment, errors = make_experiment(request, Path(folder))
         title = f"{request.model.resolve().name} on {request.audio.resolve().name}"
         added = {"title": title, "decision": decide(request, experiment)}
-        return [*errors, *_build(args, experiment, target, added)]
+        return [*errors, *_build(args, experiment, target, added)], bool(errors)
 
 
 def _build(
