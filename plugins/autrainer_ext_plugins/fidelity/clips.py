@@ -1,5 +1,6 @@
 """Explanations of one clip, written to one folder: scores, sanity check, panels and audio."""
 
+import io
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -138,7 +139,9 @@ class ClipExplainer:
         for name in names:
             for mask_name in dict.fromkeys(self.settings.listen):
                 mask = explained.masks[name][mask_name]
-                parts = reconstructor.split(clip.samples, mask.mean(dim=0, keepdim=True))
+                parts = reconstructor.split(
+                    clip.samples, mask.mean(dim=0, keepdim=True), rate=self.rate
+                )
                 audio = {"kept": parts.kept, "removed": parts.removed}
                 masked = apply_mask(clip.features, mask[None], self.clip_settings.baseline)
                 row: dict[str, str | float] = {
@@ -160,8 +163,11 @@ class ClipExplainer:
         """Write both parts as FLAC, scaled by the same factor if one exceeds full scale."""
         peak = max(1.0, *(float(samples.abs().max()) for samples in audio.values()))
         for part, samples in audio.items():
-            path = folder / f"{stem}_{part}.flac"
-            soundfile.write(path, (samples / peak).T.numpy(), self.rate, subtype="PCM_24")
+            # in memory: errors of soundfile hide those of the disk
+            content = io.BytesIO()
+            scaled = (samples / peak).T.numpy()
+            soundfile.write(content, scaled, self.rate, format="FLAC", subtype="PCM_24")
+            (folder / f"{stem}_{part}.flac").write_bytes(content.getbuffer())
 
     def _probability(self, features: torch.Tensor, target: int) -> float:
         return float(self.forward(features).double().softmax(dim=1)[0, target])
