@@ -125,6 +125,7 @@ def test_bad_files_are_told_and_left_out(run, tmp_path):
         (("-e", "flac"), "No 'flac' files found in 'recordings'."),
         (("-c", "epoch_9"), "epoch_9/model.pt' does not exist."),
         (("-b", "1"), "Option --batch-size must be at least 2, got 1."),
+        (("--device", "cuda:99"), "Device 'cuda:99' does not exist on this machine"),
         (("--passes", "0"), "Argument 'passes' must be positive, got 0."),
         (("--learning-rate", "-1"), "Argument 'learning_rate' must be positive, got -1.0."),
         (("--length", "0"), "The length must be positive, got 0.0 s."),

@@ -318,6 +318,8 @@ def test_only_bad_files_exit_with_1(explain):
         (["--layer", "nowhere"], "Unknown layer 'nowhere'"),
         (["-p", "nothing"], "Unknown preprocessing configuration 'nothing'"),
         (["-c", "_first"], "does not exist"),
+        (["--device", "gpu"], "Unknown device 'gpu'. .*Choose from: auto, cpu, cuda, mps"),
+        (["--device", "cuda:99"], "Device 'cuda:99' does not exist on this machine"),
         (["-e", "mp3"], "No 'mp3' files"),
     ],
 )
