@@ -47,6 +47,8 @@ LEVELS = {
     "autrainer_ext.difficulty.from_runs": 4,
     "autrainer_ext.difficulty.tables": 4,
     "autrainer_ext.curriculum": 5,
+    "autrainer_ext.report": 5,
+    "autrainer_ext.report.links": 2,
     "autrainer_ext.front_door": 5,
     "autrainer_ext_plugins.plugin": 6,
     "autrainer_ext_plugins.writing": 6,
@@ -71,6 +73,7 @@ FREE_OF_THE_HOST = {
     "autrainer_ext.explanation.masks",
     "autrainer_ext.explanation.fidelity",
     "autrainer_ext.explanation.segments",
+    "autrainer_ext.report.links",
 }
 
 
