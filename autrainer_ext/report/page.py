@@ -71,6 +71,7 @@ def render(story: Mapping[str, Any], *, sections: Sequence[str] | None = None) -
     environment.filters["percent"] = _percent
     environment.filters["points"] = _points
     environment.filters["amount"] = _amount
+    environment.filters["number"] = _number
     inline = None if sections is None else _inline(story, sections)
     template = environment.get_template("index.html")
     return template.render(story=story, scripts=SCRIPTS, inline=inline)
@@ -144,6 +145,11 @@ def _percent(value: float | None) -> str:
 def _points(value: float) -> str:
     """Difference of shares in percentage points, with sign."""
     return f"{100 * value:+.1f}".replace("-", "\N{MINUS SIGN}")
+
+
+def _number(value: float) -> str:
+    """Number with three decimals and sign."""
+    return f"{value:+.3f}".replace("-", "\N{MINUS SIGN}") if np.isfinite(value) else "unknown"
 
 
 def _amount(value: float | None) -> str:

@@ -27,6 +27,7 @@ def read_summary(experiment: Experiment) -> dict[str, Any]:
         "runs": [_describe_run(experiment, run) for run in experiment.runs],
         "conditions": list(_conditions(experiment)),
         "differences": list(_differences(experiment)),
+        "comparisons": _comparisons(experiment),
     }
 
 
@@ -129,6 +130,15 @@ def _differences(experiment: Experiment) -> "list[dict[str, Any]]":
     return rows
 
 
+def _comparisons(experiment: Experiment) -> list[dict[Any, Any]]:
+    """Differences between groups of runs on test that the plugin EntropyTriangle wrote."""
+    table = experiment.table("entropy_triangle", "comparison.csv")
+    if table is None:
+        return []
+    names = ["score", "first", "second", "n_seeds", "difference", "low", "high", "higher"]
+    return table.loc[table["split"] == "test", names].to_dict("records")
+
+
 def _hits_by_condition(experiment: Experiment) -> dict[str, dict[str, np.ndarray]]:
     """Correct test predictions by condition and seed."""
     found: dict[str, dict[str, np.ndarray]] = {}
@@ -154,6 +164,12 @@ def read_triangle(experiment: Experiment) -> dict[str, Any] | None:
         return None
     labels = experiment.labels
     table = table[table["run"].isin(labels)]
+    plain = {
+        "split": "",
+        "stratum_column": "all",
+        "stratum": "all",
+    }  # constant columns may be left out
+    table = table.assign(**{name: text for name, text in plain.items() if name not in table})
     columns = ["run", "split", "iteration", "stratum_column", "stratum", "view"]
     numbers = ["divergence", "mutual_information", "variation", "x", "y", "n_samples"]
     numbers += ["accuracy", "balanced_accuracy"]

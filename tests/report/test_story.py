@@ -170,3 +170,12 @@ def test_the_run_to_follow_is_chosen_by_name_or_label(experiment):
     assert open_experiment(results, "story", told="Focal, 2").told.name == "Toy-Focal_Net_2"
     with pytest.raises(ValueError, match="Unknown run 'Focl'"):
         open_experiment(results, "story", told="Focl")
+
+
+def test_comparisons_are_those_of_test(story):
+    (row,) = story["summary"]["comparisons"]
+    assert (row["first"], row["difference"]) == ("<b>Focal</b>", 0.1)
+    html = render(dict(story) | {"clips": {}, "skipped": [], "no_clips": ""})
+    assert "&lt;b&gt;Focal&lt;/b&gt;" in html
+    assert "+0.100" in html
+    assert "not told apart" in html
