@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import log_softmax, softmax
 
-from autrainer_ext.runs import Run
+from autrainer_ext.runs import Run, read_columns
 
 from .source import CLEAN, Experiment, checkpoint_outputs, split_table
 
@@ -58,7 +58,7 @@ def _read_split(experiment: Experiment, split: str) -> pd.DataFrame | None:
     told, names = checkpoint_outputs(experiment.told, split), split_table(experiment.told, split)
     if told is None or names is None:
         return None
-    column = experiment.told.config["dataset"]["index_column"]
+    column = read_columns(experiment.told).index
     filenames = names[column].astype(str).to_numpy()[told.indices]
     device = names.get(experiment.device_column, pd.Series("", index=names.index))
     rows = np.arange(len(told.targets))

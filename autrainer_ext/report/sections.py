@@ -238,7 +238,7 @@ def read_adaptation(experiment: Experiment) -> dict[str, Any] | None:
 
 def read_devices(experiment: Experiment) -> dict[str, Any] | None:
     """Scores per device and run."""
-    table = experiment.table("devices", "devices.csv")
+    table = experiment.table(experiment.of_device("devices"), "devices.csv")
     if table is None or experiment.device_column not in table:
         return None
     column = experiment.device_column
@@ -254,14 +254,15 @@ def read_devices(experiment: Experiment) -> dict[str, Any] | None:
 
 def read_latent(experiment: Experiment) -> dict[str, Any] | None:
     """Scores of every layer and maps of the drawn layers of the told run."""
-    table = experiment.table("latent", "separability.csv")
-    if table is None:
-        return None
+    folder = experiment.of_device("latent_space")
+    table = experiment.table(folder, "separability.csv")
     names = ["layer", "score", "value", "low", "high", "chance"]
-    scores = table.loc[table["run"] == experiment.told.name, names]
+    scores = pd.DataFrame(columns=names)
+    if table is not None:
+        scores = table.loc[table["run"] == experiment.told.name, names]
     maps = []
     stem = f"{experiment.told.name}_"
-    for path in sorted((experiment.folder / "latent" / "coordinates").glob("*.csv")):
+    for path in sorted((experiment.folder / folder / "coordinates").glob("*.csv")):
         if not path.name.startswith(stem):
             continue
         points = pd.read_csv(path)

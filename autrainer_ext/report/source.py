@@ -12,6 +12,7 @@ from autrainer_ext.runs import (
     Run,
     RunOutputs,
     best_iteration,
+    column_folder,
     find_runs,
     iterations_with,
     read_metadata,
@@ -50,7 +51,11 @@ class Experiment:
         names = [run.name for run in self.runs]
         return dict(zip(names, run_labels(names), strict=True))
 
-    def table(self, *parts: str) -> pd.DataFrame | None:
+    def of_device(self, plugin: str) -> Path:
+        """Folder, relative to that of the experiment, of an analysis by device."""
+        return column_folder(Path(plugin), self.device_column)
+
+    def table(self, *parts: str | Path) -> pd.DataFrame | None:
         """Table that a plugin wrote, or None if it does not exist.
 
         Args:

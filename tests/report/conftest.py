@@ -86,7 +86,7 @@ def write_plugins(results):
     told = experiment.told.name
     names = pd.read_csv(experiment.told.path / "_metadata/test.csv")["filename"]
     hard = np.linspace(0, 1, len(names))
-    for folder in ("fidelity", "adaptation", "latent/coordinates"):
+    for folder in ("fidelity", "adaptation", "latent_space/coordinates"):
         (experiment.folder / folder).mkdir(parents=True)
     scores = [
         (told, name, explainer, mask, "none", value)
@@ -129,13 +129,15 @@ def write_plugins(results):
     ]
     columns = ["run", "layer", "score", "value", "low", "high", "chance"]
     pd.DataFrame(layers, columns=columns).to_csv(
-        experiment.folder / "latent/separability.csv", index=False
+        experiment.folder / "latent_space/separability.csv", index=False
     )
     for layer in ("stem", "head"):
         points = pd.DataFrame({"index": np.arange(len(names)), "class": np.arange(len(names)) % 3})
         points["tsne_x"] = np.cos(points.index) + 3 * points["class"]
         points["tsne_y"] = np.sin(points.index)
-        points.to_csv(experiment.folder / f"latent/coordinates/{told}_{layer}.csv", index=False)
+        points.to_csv(
+            experiment.folder / f"latent_space/coordinates/{told}_{layer}.csv", index=False
+        )
     return experiment
 
 

@@ -121,7 +121,7 @@ def test_missing_tables_name_the_command_that_makes_them(tmp_path):
 def test_a_damaged_table_leaves_out_its_section_only(experiment, tmp_path):
     results = tmp_path / "results"
     shutil.copytree(experiment.folder.parent, results)
-    (results / "story/latent/separability.csv").write_text("nonsense\n1\n")
+    (results / "story/latent_space/separability.csv").write_text("nonsense\n1\n")
     (results / "story/devices/devices.csv").write_bytes(b"\xff\xfe\x00")
     story = tell(open_experiment(results, "story"))
     assert len(story["problems"]) == 2

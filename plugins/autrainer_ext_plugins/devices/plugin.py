@@ -7,9 +7,15 @@ from typing import ClassVar
 
 import pandas as pd
 
-from autrainer_ext.runs import Run, RunOutputs, read_columns, read_metadata, read_outputs
-from autrainer_ext_plugins.conditions import (
+from autrainer_ext.runs import (
+    Run,
+    RunOutputs,
     column_folder,
+    read_columns,
+    read_metadata,
+    read_outputs,
+)
+from autrainer_ext_plugins.conditions import (
     contributions,
     difference_table,
     parallel_groups,
