@@ -115,7 +115,9 @@ class EATA(AdaptationMethod):
 
     Args:
         model: See `AdaptationMethod`, also for all other arguments.
-        max_similarity: Largest absolute cosine of a prediction that is not redundant.
+        max_similarity: Largest absolute cosine of a prediction that is not redundant, in [0, 1].
+            Default: None for 0.05 sqrt(1000 / C), at most 1. The paper sets 0.05 for 1000 classes;
+            the cosine of a certain and an even prediction is 1 / sqrt(C).
 
     Source:
         Niu et al. (2022), Efficient test-time model adaptation without forgetting, equations 2-5.
@@ -127,11 +129,12 @@ class EATA(AdaptationMethod):
         self,
         model: nn.Module,
         *,
-        max_similarity: float = 0.05,
+        max_similarity: float | None = None,
         **options: "Unpack[LearningOptions]",
     ) -> None:
         super().__init__(model, **options)
-        self.max_similarity = max_similarity
+        scaled = min(1.0, 0.05 * math.sqrt(1000 / self.n_classes))
+        self.max_similarity = scaled if max_similarity is None else max_similarity
         self._average: torch.Tensor | None = None
 
     def reset(self) -> None:

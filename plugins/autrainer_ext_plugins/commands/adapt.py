@@ -1,5 +1,6 @@
 """Command `adapt`: adapt a trained model to unlabelled audio and save it as a model directory."""
 
+import copy
 import shutil
 import sys
 from dataclasses import dataclass
@@ -19,9 +20,7 @@ from .arguments import (
 )
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-    from autrainer_ext.adaptation import AdaptationMethod
+    from autrainer_ext.adaptation import Adaptation
     from autrainer_ext.serving.features import Features
 
 _DESCRIPTIONS = (
@@ -51,6 +50,8 @@ class AdaptArgs:
     batch_size: int
     learning_rate: float | None
     parameters: str | None
+    options: list[str]
+    always: bool
     length: float | None
     seed: int
     quiet: bool
@@ -63,8 +64,9 @@ class AdaptScript(AbstractScript):
         super().__init__(
             "adapt",
             "Adapt a trained model to a folder of unlabelled audio.",
-            "Writes a model directory that can be used like the original one, with the adaptation\n"
-            "steps in adaptation.csv and unusable files in errors.csv.\n"
+            "Writes a model directory that can be used like the original one. Where the adapted model\n"
+            "is not clearly better, that is the original model; adaptation.csv says why. The steps\n"
+            "are in steps.csv, unusable files in errors.csv.\n"
             "Exit code: 0 all files were used, 1 nothing could be done, 3 some files were used.",
             "Example: autrainer-ext adapt results/default/training/RUN recordings adapted",
             dataclass=AdaptArgs,
@@ -78,7 +80,7 @@ class AdaptScript(AbstractScript):
         add("output", help="Model directory to write.")
         add("--method", choices=_METHODS, default="ntta", help="Adaptation method. Default: ntta.")
         add_options(self.parser, "checkpoint", "extension", "recursive")
-        add("--passes", type=int, default=1, help="Number of passes over all files. Default: 1.")
+        add("--passes", type=int, default=3, help="Number of passes over all files. Default: 3.")
         add(
             "-b",
             "--batch-size",
@@ -92,6 +94,19 @@ class AdaptScript(AbstractScript):
             choices=("norm", "features", "all"),
             help="Parameters to adapt: norm layers, all but the classifier, or all. "
             "Default: those of the method.",
+        )
+        add(
+            "-o",
+            "--options",
+            nargs="+",
+            default=[],
+            metavar="NAME=VALUE",
+            help="Settings of the method, for example entropy=0.5 views=1 guard=true.",
+        )
+        add(
+            "--always",
+            action="store_true",
+            help="Write the adapted model even if it may be worse than the original one.",
         )
         add("--length", type=float, metavar="S", help="Cut or pad all files to S seconds.")
         add_options(self.parser, "seed", "quiet")
@@ -107,18 +122,12 @@ class AdaptScript(AbstractScript):
         """
         with reporting_errors(self.parser):
             _check_arguments(args)
-            steps, n_files, n_failed, has_changed = _adapt(args)
-        if not has_changed:
-            print(
-                "The model is unchanged, since no step was taken. The guard of NTTA takes no step "
-                "where\nthe model predicts few classes; other methods have no guard.",
-                file=sys.stderr,
-            )
+            adaptation, n_files, n_failed = _adapt(args)
         if not args.quiet:
-            counts = steps["event"].value_counts()
-            events = ", ".join(f"{counts.get(event, 0)} {event}" for event in _EVENTS)
-            print(f"{n_files - n_failed} of {n_files} files used, steps: {events}; "
-                  f"see '{args.output}'")  # fmt: skip
+            events = [step["event"] for step in adaptation.steps]
+            counts = ", ".join(f"{events.count(event)} {event}" for event in _EVENTS)
+            print(f"{n_files - n_failed} of {n_files} files used, steps: {counts}; "
+                  f"see '{args.output}'\n{adaptation.decision.reason}")  # fmt: skip
         if n_failed:
             sys.exit(3)
 
@@ -130,44 +139,79 @@ def _check_arguments(args: AdaptArgs) -> None:
     check_free(args.output)
     if args.batch_size < 2:
         raise ValueError(f"Option --batch-size must be at least 2, got {args.batch_size}.")
+    if args.passes < 1:
+        raise ValueError(f"Option --passes must be positive, got {args.passes}.")
     if args.method == "batch_norm" and (args.learning_rate or args.parameters):
         raise ValueError("Method 'batch_norm' has no options --learning-rate and --parameters.")
 
 
-def _adapt(args: AdaptArgs) -> tuple["pd.DataFrame", int, int, bool]:
+def _adapt(args: AdaptArgs) -> tuple["Adaptation", int, int]:
     """Adapt the model and write its directory.
 
     Returns:
-        Steps, number of files, number of files that cannot be used, and whether the model changed.
+        Adaptation, number of files and number of files that cannot be used.
     """
-    import pandas as pd
-
-    from autrainer_ext.adaptation import Protocol, adapt, make_method, settle
+    from autrainer_ext.adaptation import adapt_to, make_method
     from autrainer_ext.serving.features import FeatureReader
 
     files = find_audio_files(args.input, args.extension, args.recursive)
-    protocol = Protocol(
-        mode="offline", passes=args.passes, batch_size=args.batch_size, seed=args.seed
-    )
+    names = _class_names(Path(args.model))
     reader = FeatureReader(
         model_path=args.model, checkpoint=args.checkpoint, length_seconds=args.length
     )
-    method = make_method(args.method, reader.model, _method_options(args))
+    options = _method_options(args)
+    make_method(args.method, copy.deepcopy(reader.model), options)
     read = reader.read(args.input, files, progress=progress_bar("Reading", quiet=args.quiet))
     _check_number_of_files(read, len(files))
-    steps = pd.DataFrame(adapt(method, read.features, protocol).steps)
-    has_changed = bool((steps["event"] == "adapted").any()) or args.method == "batch_norm"
-    if has_changed:
-        settle(method, read.features, batch_size=args.batch_size, seed=args.seed)
-    _write(args, method, steps, read.errors)
-    return steps, len(files), len(read.errors), has_changed
+    adaptation = adapt_to(
+        reader.model,
+        read.features,
+        method=args.method,
+        options=options,
+        passes=args.passes,
+        batch_size=args.batch_size,
+        seed=args.seed,
+        always=args.always,
+        class_names=names,
+    )
+    _write(args, adaptation, read.errors)
+    return adaptation, len(files), len(read.errors)
+
+
+def _class_names(model: Path) -> list[str] | None:
+    """Class names of a model directory; None if it states none.
+
+    Raises:
+        ValueError: If the model does not predict one of several classes.
+    """
+    import yaml
+
+    path = model / "target_transform.yaml"
+    if not path.is_file():
+        return None
+    ((kind, settings),) = yaml.safe_load(path.read_text(encoding="utf-8")).items()
+    name = kind.split("==")[0].rsplit(".", 1)[-1]
+    if name != "LabelEncoder":
+        raise ValueError(
+            f"Adaptation needs a model with one class per recording, '{model}' has targets of "
+            f"type {name}."
+        )
+    return (settings or {}).get("labels")
 
 
 def _method_options(args: AdaptArgs) -> dict[str, Any]:
     given = {"learning_rate": args.learning_rate, "parameters": args.parameters}
-    if args.method == "ntta":
-        given["seed"] = args.seed
-    return {name: value for name, value in given.items() if value is not None}
+    options = {name: value for name, value in given.items() if value is not None}
+    return options | dict(_setting(text) for text in args.options)
+
+
+def _setting(text: str) -> tuple[str, Any]:
+    import yaml
+
+    name, is_given, value = text.partition("=")
+    if not name or not is_given:
+        raise ValueError(f"A setting of the method has the form NAME=VALUE, got '{text}'.")
+    return name, yaml.safe_load(value)
 
 
 def _check_number_of_files(read: "Features", n_files: int) -> None:
@@ -182,21 +226,30 @@ def _check_number_of_files(read: "Features", n_files: int) -> None:
     )
 
 
-def _write(
-    args: AdaptArgs, method: "AdaptationMethod", steps: "pd.DataFrame", errors: "pd.DataFrame"
-) -> None:
-    """Write the model directory, the steps and the unusable files."""
+def _write(args: AdaptArgs, adaptation: "Adaptation", errors: "pd.DataFrame") -> None:
+    """Write the model directory, the decision, the steps and the unusable files."""
+    import pandas as pd
     import torch
 
     from autrainer_ext.atomic import atomic_folder
     from autrainer_ext.serving.audio_files import write_errors
     from autrainer_ext_plugins.writing import write_table
 
+    decision = adaptation.decision
+    scores = pd.DataFrame(decision.scores)
+    is_served = scores["candidate"] == decision.served
+    shares = [name for name in scores if name.startswith("share_")]
+    for name, error in zip(shares, decision.mix_error.tolist(), strict=True):
+        scores[name.replace("share_", "error_", 1)] = error  # of the estimate from the source
+    scores.insert(1, "served", is_served)
+    scores.insert(2, "reason", is_served.map({True: decision.reason, False: ""}))
     with atomic_folder(Path(args.output)) as folder:
         for name in _DESCRIPTIONS:
             if Path(args.model, name).is_file():
                 shutil.copy(Path(args.model, name), folder)
         (folder / "_best").mkdir()
-        torch.save(method.model.state_dict(), folder / "_best" / "model.pt")
-        write_table(steps, folder / "adaptation.csv")
+        torch.save(adaptation.model.state_dict(), folder / "_best" / "model.pt")
+        write_table(scores, folder / "adaptation.csv")
+        if adaptation.steps:
+            write_table(pd.DataFrame(adaptation.steps), folder / "steps.csv")
         write_errors(errors, folder)
