@@ -30,7 +30,7 @@ _LOG = logging.getLogger("autrainer_ext")
 FEWEST_SAMPLES = 16  # below, statistics of the folder and its mix are too uncertain
 DOUBTFUL_SAMPLES = 32
 SURE = 0.9  # confidence of a prediction of the source that adaptation should keep
-_KEPT = 0.9  # smallest share of sure predictions that an adapted network keeps
+_KEPT = 0.8  # smallest share of sure predictions that an adapted network keeps
 _MORE_ENTROPY = 0.028  # largest rise of the mean entropy, as a share of ln C
 _EXPECTED_GAIN = 0.01  # smallest rise of the mean confidence that is worth a change
 _FEW_CLASSES = 0.25  # largest share of effective classes of a narrow mix
@@ -197,9 +197,9 @@ def confidence(logits: torch.Tensor) -> torch.Tensor:
 
 
 def evenness_limit(n_samples: int, n_classes: int) -> float:
-    """Largest unevenness of a folder that counts as even, 0.2 + 0.4 sqrt(2 C / (pi N)).
+    """Largest unevenness of a folder that counts as even, 0.35 + 0.4 sqrt(2 C / (pi N)).
 
-    The root is the expected unevenness of N samples drawn from equally frequent classes; 0.2 covers
+    The root is the expected unevenness of N samples drawn from equally frequent classes; 0.35 covers
     the confusions of the model.
 
     Args:
@@ -208,9 +208,9 @@ def evenness_limit(n_samples: int, n_classes: int) -> float:
 
     Example:
         >>> round(evenness_limit(100, 10), 2)
-        0.3
+        0.45
     """
-    return 0.2 + 0.4 * math.sqrt(2 * n_classes / (math.pi * n_samples))
+    return 0.35 + 0.4 * math.sqrt(2 * n_classes / (math.pi * n_samples))
 
 
 def count_classes(model: nn.Module, features: torch.Tensor) -> int:
@@ -380,7 +380,7 @@ def _warn(n_samples: int, doubt: str) -> None:
             DOUBTFUL_SAMPLES,
         )
     elif doubt:
-        _LOG.warning("Not adapted to all classes: %s.", doubt)
+        _LOG.warning("Not adapted: %s.", doubt)
 
 
 def _agrees(candidate: Candidate, source: Candidate) -> torch.Tensor:
