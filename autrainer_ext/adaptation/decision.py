@@ -324,18 +324,19 @@ def add_bias(model: nn.Module, bias: torch.Tensor, examples: torch.Tensor) -> nn
 
 def _doubt_about_evenness(source: Candidate, reference: Candidate) -> str:
     """Why a folder is not taken as even, or an empty text."""
-    n, n_classes = source.logits.shape
+    n = len(source.logits)
     if n < FEWEST_SAMPLES:
         return f"{n} files are too few, at least {FEWEST_SAMPLES} are needed"
-    if unevenness(estimate_mix(reference.logits)) > evenness_limit(n, n_classes):
-        return "the classes are uneven"
     return _doubt_about(reference, source)
 
 
 def _doubt_about(candidate: Candidate, source: Candidate) -> str:
     """Why a candidate may be worse than the source, or an empty text."""
+    n, n_classes = source.logits.shape
+    if unevenness(estimate_mix(candidate.logits)) > evenness_limit(n, n_classes):
+        return "the classes are uneven"
     rise = entropy_nats(candidate.logits).mean() - entropy_nats(source.logits).mean()
-    if rise > _MORE_ENTROPY * math.log(source.logits.shape[1]):
+    if rise > _MORE_ENTROPY * math.log(n_classes):
         return "statistics of these files make the predictions less certain"
     kept = _agrees(candidate, source)[_sure(source)]
     if len(kept) and kept.mean() < _KEPT:

@@ -133,4 +133,4 @@ class CollapseGuard:
 
 def _relative(logits: torch.Tensor) -> float:
     expected = balanced_entropy(*logits.shape)
-    return predicted_class_entropy(logits) / expected if expected else 0.0
+    return float(predicted_class_entropy(logits) / expected) if expected else 0.0

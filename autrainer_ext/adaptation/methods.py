@@ -4,7 +4,7 @@ Methods with a procedure of their own are in `sar`, `lame` and `ntta`.
 """
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -141,6 +141,15 @@ class EATA(AdaptationMethod):
         """Restore the source model and forget the moving average."""
         super().reset()
         self._average = None
+
+    def state(self) -> dict[str, Any]:
+        """State with the moving average; see `AdaptationMethod.state`."""
+        return super().state() | {"average": self._average}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Continue from a state; see `AdaptationMethod.load_state`."""
+        super().load_state(state)
+        self._average = state["average"]
 
     def terms(self, logits: list[torch.Tensor]) -> dict[str, torch.Tensor]:
         """Mean weighted entropy of the predictions that count; no term if none counts."""

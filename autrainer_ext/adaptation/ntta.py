@@ -1,6 +1,7 @@
 """Nuclear-norm test-time adaptation."""
 
 import copy
+from typing import Any
 
 import torch
 from torch import nn
@@ -191,6 +192,18 @@ class NTTA(AdaptationMethod):
         self._generator.manual_seed(self.seed)
         if self.guard is not None:
             self.guard.forget()
+
+    def state(self) -> dict[str, Any]:
+        """State with the guard and the random shifts; see `AdaptationMethod.state`."""
+        guard = self.guard.state() if self.guard else None
+        return super().state() | {"guard": guard, "random": self._generator.get_state()}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Continue from a state; see `AdaptationMethod.load_state`."""
+        super().load_state(state)
+        self._generator.set_state(state["random"])
+        if self.guard is not None:
+            self.guard.load_state(state["guard"])
 
     def set_progress(self, progress: float) -> None:
         """Set the learning rate of the next pass.

@@ -180,6 +180,25 @@ class AdaptationMethod:
         """Restore the source model and the initial optimiser, bit for bit."""
         self._restore()
 
+    def state(self) -> dict[str, Any]:
+        """Everything that steps change, for `load_state`; a copy."""
+        return {
+            "network": copy.deepcopy(self.model.state_dict()),
+            "optimizer": copy.deepcopy(self._optimizer.state_dict()) if self._optimizer else {},
+            "follows": self._follows,
+        }
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Continue from a state of the same method, network and settings.
+
+        Args:
+            state: State from `state`.
+        """
+        self.model.load_state_dict(state["network"])
+        if self._optimizer is not None:
+            self._optimizer.load_state_dict(state["optimizer"])
+        self._follows = state["follows"]
+
     def follow_statistics(self, features: torch.Tensor) -> None:
         """Update the running statistics with a batch, by the momentum of each batch norm."""
         for norm in self.norms:

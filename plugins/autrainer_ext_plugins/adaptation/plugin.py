@@ -165,7 +165,8 @@ class Adaptation(AbstractPlugin):
         """Scores and trajectory of one method under one protocol."""
         model, targets = recordings.reader.model, recordings.targets
         before = make_method("source", model).predict(features)
-        adapted = make_method(method.name, copy.deepcopy(model), method.options)
+        seed = {"seed": protocol.seed} if method.name == "ntta" else {}
+        adapted = make_method(method.name, copy.deepcopy(model), seed | method.options)
         accuracies: list[float] = []
         uses_oracle = self.oracle and protocol.mode == "offline"
         outcome = adapt(
