@@ -1,13 +1,13 @@
 """Served models on folders with few files and uneven classes: `adapt` against its source.
 
-Every run of an experiment with one speaker held out adapts to folders drawn from one half of the test
-recordings. The served network is scored on the folder and on recordings of the same class mix from
-the other half, in evaluation mode. Rows are appended to a table; cells that it holds are not computed
-again, so the command can be stopped and repeated. Run it where the runs were trained; several
-processes share the work with --shard.
+Every run of an experiment with one speaker held out adapts to folders drawn from one half of the
+test recordings. The served network is scored on the folder and on recordings of the same class mix
+from the other half, in evaluation mode. Rows are appended to a table; cells that it holds are not
+computed again, so the command can be stopped and repeated. Run it where the runs were trained;
+several processes share the work with --shard.
 
     python benchmarks/adaptation_folders.py results EXPERIMENT folders.csv --responses FOLDER
-    python benchmarks/adaptation_folders.py results EXPERIMENT folders.csv --summary --exclude SPEAKER
+    python benchmarks/adaptation_folders.py results EXPERIMENT folders.csv --summary
 """
 
 import argparse
@@ -36,7 +36,8 @@ CORRUPTIONS = ("white_noise", "low_pass", "reverberation", "impulse_response", "
                "time_stretch", "clipping", "gain", "pitch_shift")  # fmt: skip
 SEVERITIES = (5, 3, 1)
 FOLDERS = (("even", 100), ("two", 50), ("sixty", 100), ("even", 250), ("dirichlet_1", 100),
-           ("one", 25), ("even", 32), ("dirichlet_0.1", 50), ("even", 8), ("sixty", 32))  # fmt: skip
+           ("one", 25), ("even", 32), ("dirichlet_0.1", 50), ("even", 8),
+           ("sixty", 32))  # fmt: skip
 METHODS = {
     "served": {},
     "tent": {"always": True, "method": "tent", "options": {"learning_rate": 0.02}},

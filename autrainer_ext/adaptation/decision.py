@@ -124,7 +124,7 @@ def adapt_to(
         features = torch.cat(list(features))
     features = features[torch.isfinite(features).flatten(1).all(dim=1)]
     if len(features) < 2:
-        raise ValueError(f"At least 2 samples with finite features are needed, got {len(features)}.")
+        raise ValueError(f"At least 2 samples with finite features are needed: {len(features)}.")
     check_adaptable(model)
     source = copy.deepcopy(model).eval()
     source.output_dim = n_classes = count_classes(source, features)  # type: ignore[assignment] # plain modules lack it
@@ -199,8 +199,8 @@ def confidence(logits: torch.Tensor) -> torch.Tensor:
 def evenness_limit(n_samples: int, n_classes: int) -> float:
     """Largest unevenness of a folder that counts as even, 0.35 + 0.4 sqrt(2 C / (pi N)).
 
-    The root is the expected unevenness of N samples drawn from equally frequent classes; 0.35 covers
-    the confusions of the model.
+    The root is the expected unevenness of N samples drawn from equally frequent classes; 0.35
+    covers the confusions of the model.
 
     Args:
         n_samples: Number of samples N.
@@ -294,7 +294,7 @@ def _with_prior(source: Candidate, features: torch.Tensor) -> Candidate | None:
     if moved.any() and confidences[moved].mean() > _UNSURE:
         return None
     network = add_bias(source.model, bias, features[:2])
-    return network and Candidate("source+prior", network, source.logits + bias)
+    return None if network is None else Candidate("source+prior", network, source.logits + bias)
 
 
 def add_bias(model: nn.Module, bias: torch.Tensor, examples: torch.Tensor) -> nn.Module | None:

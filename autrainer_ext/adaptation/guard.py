@@ -67,9 +67,7 @@ class CollapseGuard:
         ValueError: If a setting is out of range.
     """
 
-    def __init__(
-        self, *, narrow: float = 0.8, collapsed: float = 0.5, memory: float = 0.7
-    ) -> None:
+    def __init__(self, *, narrow: float = 0.8, collapsed: float = 0.5, memory: float = 0.7) -> None:
         for name, value in {"narrow": narrow, "collapsed": collapsed, "memory": memory}.items():
             if not 0 <= value <= 1 or (name == "memory" and value == 1):
                 limits = "[0, 1)" if name == "memory" else "[0, 1]"

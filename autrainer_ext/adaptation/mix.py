@@ -1,7 +1,7 @@
 """Class mix of a folder, estimated without labels, and predictions corrected for it.
 
-Conventions: `logits` have shape (N, C); a mix holds the share of every class, shape (C,), and sums to
-one. The source model is assumed to be trained on equally frequent classes.
+Conventions: `logits` have shape (N, C); a mix holds the share of every class, shape (C,), and sums
+to one. The source model is assumed to be trained on equally frequent classes.
 """
 
 import math
@@ -109,7 +109,8 @@ def unevenness(mix: torch.Tensor) -> float:
 def mix_bias(mix: torch.Tensor, strength: float = 0.5) -> torch.Tensor:
     """Constant to add to logits so that they expect a mix, strength * ln(C pi).
 
-    With strength 1 and calibrated predictions this is Bayes' rule; shares below 0.003 count as 0.003.
+    With strength 1 and calibrated predictions this is Bayes' rule. Shares below 0.003 count as
+    0.003.
 
     Args:
         mix: Shares, shape (C,).

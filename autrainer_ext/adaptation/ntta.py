@@ -11,7 +11,6 @@ from .losses import DiversityLoss, EntropyLoss, Form, NuclearNormLoss, ViewConsi
 from .parameters import Selection
 from .procedure import AdaptationMethod, OptimizerName, Step, finite_rows
 
-
 _MOST_CHANNELS = 8
 
 

@@ -211,8 +211,8 @@ def settle(
 
     The network can then be served in evaluation mode, one sample at a time, although it was adapted
     in batches. Samples that are not finite are ignored. Batch norms that did not run keep their
-    statistics. Nothing changes if the method does not use batch statistics or fewer than two samples
-    are finite.
+    statistics. Nothing changes if the method does not use batch statistics or fewer than two
+    samples are finite.
 
     Args:
         method: Adapted method.
@@ -237,9 +237,7 @@ def settle(
         if len(positions) > 1:
             method.follow_statistics(features[positions])
     weight = len(features) / (len(features) + source_samples)
-    for norm, momentum, source in zip(
-        method.norms, momenta, method.source_statistics, strict=True
-    ):
+    for norm, momentum, source in zip(method.norms, momenta, method.source_statistics, strict=True):
         norm.momentum = momentum
         ran = bool(norm.num_batches_tracked)
         for buffer, value in zip(norm.buffers(recurse=False), source, strict=True):

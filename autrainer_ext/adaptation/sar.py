@@ -20,9 +20,9 @@ class SAR(AdaptationMethod):
     """Entropy minimisation of confident predictions at the worst point near the parameters.
 
     The gradient is computed after a step of length `radius` uphill. If the moving average of the
-    loss falls below 0.2 ln C / ln 1000, the network has collapsed to a single class and is reset; the
-    paper sets 0.2 for 1000 classes. Predictions that are confident before and after the step uphill
-    count.
+    loss falls below 0.2 ln C / ln 1000, the network has collapsed to a single class and is reset;
+    the paper sets 0.2 for 1000 classes. Predictions that are confident before and after the step
+    uphill count.
 
     Departure from the paper: it keeps the last block fixed and recommends layer or group norm;
     here all norm layers are adapted, batch norms included.

@@ -72,9 +72,9 @@ class ExplainSettings:
 
     def __post_init__(self) -> None:
         if not 0 < self.alpha <= 1:
-            raise ValueError(f"alpha must be in (0, 1], got {self.alpha}.")
+            raise ValueError(f"Argument 'alpha' must be in (0, 1], got {self.alpha}.")
         if self.batch_size < 1:
-            raise ValueError(f"batch_size must be positive, got {self.batch_size}.")
+            raise ValueError(f"Argument 'batch_size' must be positive, got {self.batch_size}.")
         # imported late: the command reads the defaults of this class without loading torch
         from .attributors.registry import make_explainer
         from .masks import MASKS

@@ -6,8 +6,8 @@ from torch import nn
 
 from autrainer_ext.adaptation.decision import (
     Candidate,
-    add_bias,
     adapt_to,
+    add_bias,
     candidate_scores,
     count_classes,
     evenness_limit,
@@ -140,6 +140,7 @@ def test_frozen_networks_are_refused(data):
 def test_clean_data_are_not_spoilt(model):
     features, targets = stripes(96, seed=5)
     result = adapt_to(model, features)
-    assert accuracy(served(result.model, features), targets) >= accuracy(
-        served(model, features), targets
-    ) - 0.011
+    assert (
+        accuracy(served(result.model, features), targets)
+        >= accuracy(served(model, features), targets) - 0.011
+    )

@@ -114,9 +114,7 @@ def test_drift_of_the_adapted_network_is_seen_and_forgotten():
     assert not guard.sees_collapse(sure(list(range(10)) * 3))
 
 
-@pytest.mark.parametrize(
-    "setting", [{"narrow": 1.2}, {"collapsed": -0.1}, {"memory": 1.0}]
-)
+@pytest.mark.parametrize("setting", [{"narrow": 1.2}, {"collapsed": -0.1}, {"memory": 1.0}])
 def test_settings_have_ranges(setting):
     ((name, value),) = setting.items()
     limits = "[0, 1)" if name == "memory" else "[0, 1]"

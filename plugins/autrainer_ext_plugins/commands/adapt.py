@@ -12,7 +12,7 @@ from autrainer.core.scripts import AbstractScript
 from .arguments import (
     add_options,
     check_free,
-    check_input_folder,
+    check_inputs,
     check_model,
     find_audio_files,
     progress_bar,
@@ -20,6 +20,8 @@ from .arguments import (
 )
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from autrainer_ext.adaptation import Adaptation
     from autrainer_ext.serving.features import Features
 
@@ -40,7 +42,7 @@ class AdaptArgs:
     """Arguments of the command."""
 
     model: str
-    input: str
+    input: list[str]
     output: str
     method: str
     checkpoint: str
@@ -64,9 +66,9 @@ class AdaptScript(AbstractScript):
         super().__init__(
             "adapt",
             "Adapt a trained model to a folder of unlabelled audio.",
-            "Writes a model directory that can be used like the original one. Where the adapted model\n"
-            "is not clearly better, that is the original model; adaptation.csv says why. The steps\n"
-            "are in steps.csv, unusable files in errors.csv.\n"
+            "Writes a model directory that can be used like the original one. Where the adapted\n"
+            "model is not clearly better, that is the original model; adaptation.csv says why.\n"
+            "The steps are in steps.csv, unusable files in errors.csv.\n"
             "Exit code: 0 all files were used, 1 nothing could be done, 3 some files were used.",
             "Example: autrainer-ext adapt results/default/training/RUN recordings adapted",
             dataclass=AdaptArgs,
@@ -76,7 +78,12 @@ class AdaptScript(AbstractScript):
         """Add the arguments of the command."""
         add = self.parser.add_argument
         add("model", help="Run or model directory.")
-        add("input", help="Folder of audio from the place where the model will be used.")
+        add(
+            "input",
+            nargs="+",
+            help="Audio files, and folders of audio files, from the place where the model will be "
+            "used.",
+        )
         add("output", help="Model directory to write.")
         add("--method", choices=_METHODS, default="ntta", help="Adaptation method. Default: ntta.")
         add_options(self.parser, "checkpoint", "extension", "recursive")
@@ -135,7 +142,7 @@ class AdaptScript(AbstractScript):
 def _check_arguments(args: AdaptArgs) -> None:
     """Check what can be checked without slow imports."""
     check_model(args.model, args.checkpoint)
-    check_input_folder(args.input)
+    check_inputs(args.input)
     check_free(args.output)
     if args.batch_size < 2:
         raise ValueError(f"Option --batch-size must be at least 2, got {args.batch_size}.")
@@ -154,14 +161,14 @@ def _adapt(args: AdaptArgs) -> tuple["Adaptation", int, int]:
     from autrainer_ext.adaptation import adapt_to, make_method
     from autrainer_ext.serving.features import FeatureReader
 
-    files = find_audio_files(args.input, args.extension, args.recursive)
+    root, files = find_audio_files(args.input, args.extension, args.recursive)
     names = _class_names(Path(args.model))
     reader = FeatureReader(
         model_path=args.model, checkpoint=args.checkpoint, length_seconds=args.length
     )
     options = _method_options(args)
     make_method(args.method, copy.deepcopy(reader.model), options)
-    read = reader.read(args.input, files, progress=progress_bar("Reading", quiet=args.quiet))
+    read = reader.read(root, files, progress=progress_bar("Reading", quiet=args.quiet))
     _check_number_of_files(read, len(files))
     adaptation = adapt_to(
         reader.model,

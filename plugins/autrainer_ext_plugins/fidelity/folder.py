@@ -15,6 +15,7 @@ from tqdm import tqdm
 import autrainer_ext
 from autrainer_ext.atomic import atomic_folder
 from autrainer_ext.corruptions.noise import draw_white_noise
+from autrainer_ext.errors import unknown_name
 from autrainer_ext.explanation.attributors.contract import layers
 from autrainer_ext.explanation.evaluation import ClipSettings, prepare_model
 from autrainer_ext.explanation.reconstruction import Reconstructor
@@ -72,8 +73,9 @@ class FolderExplanation:
             preprocess_cfg=settings.preprocessing,
         )
         network = prepare_model(self.reader.model)
-        if settings.layer and settings.layer not in dict(layers(network)):
-            raise ValueError(f"The model has no layer '{settings.layer}'.")
+        known = dict(layers(network))
+        if settings.layer and settings.layer not in known:
+            raise unknown_name("layer", settings.layer, known, where="the model")
         self.noises = read_noises(settings.noises, self.reader.rate, settings.seed)
         baseline = settings.baseline
         if baseline is None:
@@ -164,7 +166,7 @@ def _read_targets(path: str) -> dict[str, str]:
     table = pd.read_csv(path, dtype=str)
     for column in ("filename", "target"):
         if column not in table:
-            raise ValueError(f"'{path}' has no column '{column}'.")
+            raise unknown_name("column", column, table, where=f"'{path}'")
     return dict(zip(table["filename"], table["target"], strict=True))
 
 
