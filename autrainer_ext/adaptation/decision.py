@@ -31,10 +31,12 @@ FEWEST_SAMPLES = 16  # below, statistics of the folder and its mix are too uncer
 DOUBTFUL_SAMPLES = 32
 SURE = 0.9  # confidence of a prediction of the source that adaptation should keep
 _KEPT = 0.8  # smallest share of sure predictions that an adapted network keeps
+_EVEN_ENTROPY = 0.78  # smallest entropy of the source's mix of an even folder, as a share of ln C
 _MORE_ENTROPY = 0.028  # largest rise of the mean entropy, as a share of ln C
 _EXPECTED_GAIN = 0.01  # smallest rise of the mean confidence that is worth a change
 _FEW_CLASSES = 0.25  # largest share of effective classes of a narrow mix
 _MAJOR = 1.5  # a class is frequent if its share exceeds this multiple of 1 / C
+_FREQUENT = 0.9  # smallest share of predictions of frequent classes in a narrow mix
 _UNSURE = 0.6  # largest mean confidence of predictions that a prior may change
 _CHUNK = 128
 
@@ -197,9 +199,9 @@ def confidence(logits: torch.Tensor) -> torch.Tensor:
 
 
 def evenness_limit(n_samples: int, n_classes: int) -> float:
-    """Largest unevenness of a folder that counts as even, 0.35 + 0.4 sqrt(2 C / (pi N)).
+    """Largest unevenness of a folder that counts as even, 0.25 + 0.4 sqrt(2 C / (pi N)).
 
-    The root is the expected unevenness of N samples drawn from equally frequent classes; 0.35
+    The root is the expected unevenness of N samples drawn from equally frequent classes; 0.25
     covers the confusions of the model.
 
     Args:
@@ -208,9 +210,9 @@ def evenness_limit(n_samples: int, n_classes: int) -> float:
 
     Example:
         >>> round(evenness_limit(100, 10), 2)
-        0.45
+        0.35
     """
-    return 0.35 + 0.4 * math.sqrt(2 * n_classes / (math.pi * n_samples))
+    return 0.25 + 0.4 * math.sqrt(2 * n_classes / (math.pi * n_samples))
 
 
 def count_classes(model: nn.Module, features: torch.Tensor) -> int:
@@ -285,7 +287,10 @@ def _with_prior(source: Candidate, features: torch.Tensor) -> Candidate | None:
     if n < DOUBTFUL_SAMPLES or effective_classes(mix) > _FEW_CLASSES * n_classes:
         return None
     predicted = source.logits.argmax(dim=1)
-    for frequent in torch.nonzero(mix > _MAJOR / n_classes).flatten():
+    is_frequent = mix > _MAJOR / n_classes
+    if is_frequent[predicted].float().mean() < _FREQUENT:
+        return None
+    for frequent in torch.nonzero(is_frequent).flatten():
         members = confidences[predicted == frequent]
         if not len(members) or members.mean() < SURE:
             return None
@@ -327,6 +332,9 @@ def _doubt_about_evenness(source: Candidate, reference: Candidate) -> str:
     n = len(source.logits)
     if n < FEWEST_SAMPLES:
         return f"{n} files are too few, at least {FEWEST_SAMPLES} are needed"
+    mix = estimate_mix(source.logits)
+    if math.log(effective_classes(mix)) < _EVEN_ENTROPY * math.log(len(mix)):
+        return "the model predicts some classes much more often than others"
     return _doubt_about(reference, source)
 
 

@@ -22,6 +22,13 @@ def served(model, features):
         return model(features)
 
 
+@pytest.fixture
+def data():
+    """A device under which the source still predicts all classes, classes equally frequent."""
+    features, targets = stripes(96, seed=2)
+    return 0.6 * features + torch.linspace(0, 0.6, 12), targets
+
+
 def test_even_folder_is_adapted_and_better(model, data):
     features, targets = data
     before = state(model)
@@ -128,7 +135,7 @@ def test_evenness_limit_follows_sampling():
     counts = torch.multinomial(torch.ones(2000, 10), 200, True, generator=generator)
     shares = torch.stack([torch.bincount(row, minlength=10) / 200 for row in counts])
     drawn = float((shares - 0.1).abs().sum(1).mean())
-    assert evenness_limit(200, 10) == pytest.approx(0.35 + 0.4 * drawn, rel=0.03)
+    assert evenness_limit(200, 10) == pytest.approx(0.25 + 0.4 * drawn, rel=0.03)
 
 
 def test_frozen_networks_are_refused(data):
