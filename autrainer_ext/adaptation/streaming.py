@@ -61,6 +61,11 @@ class AdaptiveStream:
         self._is_adapted = False
 
     @property
+    def is_adapted(self) -> bool:
+        """Whether an adapted network predicts the next sample, not the source model."""
+        return self._is_adapted
+
+    @property
     def model(self) -> nn.Module:
         """Network that predicts the next sample, in evaluation mode."""
         return self._method.model if self._is_adapted else self._source

@@ -35,3 +35,16 @@ def test_sar_resets_when_it_is_too_sure(model):
     before = state(model)
     assert SAR(model, learning_rate=0.01).step(stripes(32, seed=3)[0]).event == "reset"
     assert same_bits(before, state(model))
+
+
+def test_sar_thresholds_scale_with_the_number_of_classes(model):
+    assert SAR(model).reset_below == 0.2 * math.log(3) / math.log(1000)
+
+
+def test_sar_second_selection_lies_within_the_first(model):
+    """A sample that becomes confident uphill only does not count."""
+    sar = SAR(model)
+    sar.terms([torch.tensor([[9.0, 0, 0], [0.1, 0, 0]])])
+    both = torch.tensor([[9.0, 0, 0], [9.0, 0, 0]])
+    counts = sar._confident & sar._is_confident(both)
+    assert counts.tolist() == [True, False]

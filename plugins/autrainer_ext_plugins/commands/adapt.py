@@ -3,6 +3,7 @@
 import copy
 import shutil
 import sys
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ from .arguments import (
 
 if TYPE_CHECKING:
     import pandas as pd
+    from torch import nn
 
     from autrainer_ext.adaptation import Adaptation
     from autrainer_ext.serving.features import Features
@@ -54,6 +56,8 @@ class AdaptArgs:
     parameters: str | None
     options: list[str]
     always: bool
+    stream: bool
+    resume: str | None
     length: float | None
     seed: int
     quiet: bool
@@ -115,6 +119,13 @@ class AdaptScript(AbstractScript):
             action="store_true",
             help="Write the adapted model even if it may be worse than the original one.",
         )
+        add(
+            "--stream",
+            action="store_true",
+            help="Predict one file after the other at once, in order of their names, and adapt in "
+            "between; writes predictions.csv and stream.pt too.",
+        )
+        add("--resume", metavar="FILE", help="Continue a stream from its stream.pt.")
         add("--length", type=float, metavar="S", help="Cut or pad all files to S seconds.")
         add_options(self.parser, "seed", "quiet")
 
@@ -129,12 +140,11 @@ class AdaptScript(AbstractScript):
         """
         with reporting_errors(self.parser):
             _check_arguments(args)
-            adaptation, n_files, n_failed = _adapt(args)
+            events, reason, n_files, n_failed = _stream(args) if args.stream else _adapt(args)
         if not args.quiet:
-            events = [step["event"] for step in adaptation.steps]
-            counts = ", ".join(f"{events.count(event)} {event}" for event in _EVENTS)
+            counts = ", ".join(f"{events[event]} {event}" for event in _EVENTS)
             print(f"{n_files - n_failed} of {n_files} files used, steps: {counts}; "
-                  f"see '{args.output}'\n{adaptation.decision.reason}")  # fmt: skip
+                  f"see '{args.output}'\n{reason}")  # fmt: skip
         if n_failed:
             sys.exit(3)
 
@@ -148,15 +158,22 @@ def _check_arguments(args: AdaptArgs) -> None:
         raise ValueError(f"Option --batch-size must be at least 2, got {args.batch_size}.")
     if args.passes < 1:
         raise ValueError(f"Option --passes must be positive, got {args.passes}.")
+    if args.resume and not args.stream:
+        raise ValueError("Option --resume needs --stream.")
+    if args.resume and not Path(args.resume).is_file():
+        raise ValueError(f"File '{args.resume}' of the stream does not exist.")
+    if args.stream and args.always:
+        raise ValueError("Option --always has no effect with --stream: a stream is guarded.")
     if args.method == "batch_norm" and (args.learning_rate or args.parameters):
         raise ValueError("Method 'batch_norm' has no options --learning-rate and --parameters.")
 
 
-def _adapt(args: AdaptArgs) -> tuple["Adaptation", int, int]:
+def _adapt(args: AdaptArgs) -> tuple[Counter[str], str, int, int]:
     """Adapt the model and write its directory.
 
     Returns:
-        Adaptation, number of files and number of files that cannot be used.
+        Number of steps by event, the decision in words, number of files and number of files that
+        cannot be used.
     """
     from autrainer_ext.adaptation import adapt_to, make_method
     from autrainer_ext.serving.features import FeatureReader
@@ -181,8 +198,56 @@ def _adapt(args: AdaptArgs) -> tuple["Adaptation", int, int]:
         always=args.always,
         class_names=names,
     )
-    _write(args, adaptation, read.errors)
-    return adaptation, len(files), len(read.errors)
+    _write(args, adaptation.model, _tables(adaptation), read.errors)
+    events = Counter(step["event"] for step in adaptation.steps)
+    return events, adaptation.decision.reason, len(files), len(read.errors)
+
+
+def _stream(args: AdaptArgs) -> tuple[Counter[str], str, int, int]:
+    """Predict files one by one, adapt in between and write model, predictions and state.
+
+    Returns:
+        As `_adapt`.
+    """
+    import pandas as pd
+    import torch
+
+    from autrainer_ext.adaptation import AdaptiveStream
+    from autrainer_ext.adaptation.decision import confidence
+    from autrainer_ext.serving.features import FeatureReader
+
+    root, files = find_audio_files(args.input, args.extension, args.recursive)
+    names = _class_names(Path(args.model))
+    reader = FeatureReader(
+        model_path=args.model, checkpoint=args.checkpoint, length_seconds=args.length
+    )
+    stream = AdaptiveStream(
+        reader.model, method=args.method, options=_method_options(args), batch_size=args.batch_size
+    )
+    if args.resume:
+        stream.load_state(torch.load(args.resume, weights_only=True))
+    rows, errors, shape = [], [], None
+    for file in progress_bar("Predicting", quiet=args.quiet)(files):
+        read = reader.read(root, [file])
+        errors.append(read.errors)
+        if not read.files:
+            continue
+        shape = shape or read.features.shape
+        if read.features.shape != shape:
+            raise ValueError(f"File '{file}' has another length than the first one: set --length.")
+        logits = stream.predict(read.features)
+        predicted = int(logits.argmax())
+        rows.append(
+            {"filename": file, "prediction": names[predicted] if names else predicted}
+            | {"confidence": float(confidence(logits))}
+        )
+    if not rows:
+        raise ValueError(f"None of {len(files)} files can be used.")
+    failed = pd.concat(errors)
+    _write(args, stream.model, {"predictions": pd.DataFrame(rows)}, failed, stream.state())
+    who = "An adapted" if stream.is_adapted else "The original"
+    reason = f"{who} model predicts the next file of the stream."
+    return Counter(stream.events), reason, len(files), len(failed)
 
 
 def _class_names(model: Path) -> list[str] | None:
@@ -233,14 +298,9 @@ def _check_number_of_files(read: "Features", n_files: int) -> None:
     )
 
 
-def _write(args: AdaptArgs, adaptation: "Adaptation", errors: "pd.DataFrame") -> None:
-    """Write the model directory, the decision, the steps and the unusable files."""
+def _tables(adaptation: "Adaptation") -> dict[str, "pd.DataFrame"]:
+    """Tables of the decision and of the steps by name."""
     import pandas as pd
-    import torch
-
-    from autrainer_ext.atomic import atomic_folder
-    from autrainer_ext.serving.audio_files import write_errors
-    from autrainer_ext_plugins.writing import write_table
 
     decision = adaptation.decision
     scores = pd.DataFrame(decision.scores)
@@ -250,13 +310,32 @@ def _write(args: AdaptArgs, adaptation: "Adaptation", errors: "pd.DataFrame") ->
         scores[name.replace("share_", "error_", 1)] = error  # of the estimate from the source
     scores.insert(1, "served", is_served)
     scores.insert(2, "reason", is_served.map({True: decision.reason, False: ""}))
+    steps = pd.DataFrame(adaptation.steps)
+    return {"adaptation": scores, "steps": steps} if len(steps) else {"adaptation": scores}
+
+
+def _write(
+    args: AdaptArgs,
+    network: "nn.Module",
+    tables: dict[str, "pd.DataFrame"],
+    errors: "pd.DataFrame",
+    state: dict[str, Any] | None = None,
+) -> None:
+    """Write the model directory, tables, the unusable files and the state of a stream."""
+    import torch
+
+    from autrainer_ext.atomic import atomic_folder
+    from autrainer_ext.serving.audio_files import write_errors
+    from autrainer_ext_plugins.writing import write_table
+
     with atomic_folder(Path(args.output)) as folder:
         for name in _DESCRIPTIONS:
             if Path(args.model, name).is_file():
                 shutil.copy(Path(args.model, name), folder)
         (folder / "_best").mkdir()
-        torch.save(adaptation.model.state_dict(), folder / "_best" / "model.pt")
-        write_table(scores, folder / "adaptation.csv")
-        if adaptation.steps:
-            write_table(pd.DataFrame(adaptation.steps), folder / "steps.csv")
+        torch.save(network.state_dict(), folder / "_best" / "model.pt")
+        for name, table in tables.items():
+            write_table(table, folder / f"{name}.csv")
+        if state is not None:
+            torch.save(state, folder / "stream.pt")
         write_errors(errors, folder)

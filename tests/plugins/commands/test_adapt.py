@@ -152,6 +152,8 @@ def test_bad_files_are_told_and_left_out(run, tmp_path):
         (("-c", "epoch_9"), "epoch_9/model.pt' does not exist."),
         (("-b", "1"), "Option --batch-size must be at least 2, got 1."),
         (("--passes", "0"), "Option --passes must be positive, got 0."),
+        (("--resume", "a.pt"), "Option --resume needs --stream."),
+        (("--stream", "--resume", "a.pt"), "File 'a.pt' of the stream does not exist."),
         (("-o", "entropy"), "A setting of the method has the form NAME=VALUE, got 'entropy'."),
         (("-o", "entropi=1"), "Method 'ntta'"),
         (("--learning-rate", "-1"), "Argument 'learning_rate' must be positive, got -1.0."),
@@ -190,3 +192,26 @@ def test_single_files_are_used(run):
     options = ("--method", "batch_norm", "--always")
     assert run(*options, inputs=inputs) == 0
     assert pd.read_csv("out/steps.csv")["n_samples"].tolist() == [4] * 3
+
+
+def test_stream_predicts_all_files_and_can_be_continued(run, tmp_path):
+    options = ["--stream", "--method", "tent", "-b", "4"]
+    assert run(*options) == 0
+    whole = pd.read_csv("out/predictions.csv")
+    assert whole["filename"].tolist() == [f"{index:02}.wav" for index in range(12)]
+    assert set(whole["prediction"]) <= {"a", "b", "c"}
+    files = [f"recordings/{index:02}.wav" for index in range(12)]
+    assert run(*options, inputs=files[:6], output="first") == 0
+    resumed = ["--resume", "first/stream.pt"]
+    assert run(*options, *resumed, inputs=files[6:], output="second") == 0
+    parts = pd.concat([pd.read_csv(f"{name}/predictions.csv") for name in ("first", "second")])
+    assert np.allclose(parts["confidence"], whole["confidence"], atol=1e-5)
+    first, second = state(tmp_path / "out"), state(tmp_path / "second")
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_stream_goes_on_after_a_bad_file(run):
+    Path("recordings/03.wav").write_text("no audio")
+    assert run("--stream", "-b", "4") == 3
+    assert len(pd.read_csv("out/predictions.csv")) == 11
+    assert pd.read_csv("out/errors.csv")["filename"].tolist() == ["03.wav"]
