@@ -82,7 +82,12 @@ def cells(runs: list[Run], seeds: int) -> Iterator[tuple[Run, str, int, list[tup
 
 
 def rows_of_folder(
-    recordings: TestRecordings, features: torch.Tensor, mix_name: str, size: int, seed: int
+    recordings: TestRecordings,
+    features: torch.Tensor,
+    mix_name: str,
+    size: int,
+    seed: int,
+    methods: list[str],
 ) -> list[dict]:
     """One row per method."""
     targets = recordings.targets
@@ -100,9 +105,9 @@ def rows_of_folder(
     source = recordings.reader.model.eval()
     before = {"folder_before": accuracy(source, folder), "other_before": accuracy(source, other)}
     rows = []
-    for method, options in METHODS.items():
+    for method in methods:
         begin = time.process_time()
-        result = adapt_to(source, features[folder], seed=seed, **options)
+        result = adapt_to(source, features[folder], seed=seed, **METHODS[method])
         seconds = time.process_time() - begin
         rows.append(
             {"n": len(folder), "method": method, "candidate": result.decision.served, **before}
@@ -141,7 +146,7 @@ def compute(args: argparse.Namespace) -> None:
         sounds = read_sounds(args.responses, recordings.sample_rate) if needs else []
         features = corrupted_features(recordings, corruption, severity, seed=seed, sounds=sounds)
         for folder in missing:
-            rows = rows_of_folder(recordings, features, *folder, seed)
+            rows = rows_of_folder(recordings, features, *folder, seed, args.methods)
             is_new = not args.table.is_file()
             with args.table.open("a", newline="") as file:
                 writer = csv.DictWriter(file, FIELDS)
@@ -173,6 +178,7 @@ def main() -> None:
     parser.add_argument("--audio")
     parser.add_argument("--responses")
     parser.add_argument("--minutes", type=float, default=40)
+    parser.add_argument("--methods", nargs="+", choices=list(METHODS), default=list(METHODS))
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--shard", default="0/1", metavar="I/N")
     parser.add_argument("--only", nargs="+", help="Parts of names of runs.")

@@ -128,6 +128,7 @@ def adapt_to(
     if len(features) < 2:
         raise ValueError(f"At least 2 samples with finite features are needed: {len(features)}.")
     check_adaptable(model)
+    features = features.to(next(iter(named_parameters(model).values())).device)
     source = copy.deepcopy(model).eval()
     source.output_dim = n_classes = count_classes(source, features)  # type: ignore[assignment] # plain modules lack it
     names = list(class_names or map(str, range(n_classes)))
@@ -243,7 +244,7 @@ def predict_all(model: nn.Module, features: torch.Tensor) -> torch.Tensor:
         features: Features, shape (N, ...).
     """
     with torch.no_grad():
-        return torch.cat([model(chunk) for chunk in features.split(_CHUNK)])
+        return torch.cat([model(chunk).cpu() for chunk in features.split(_CHUNK)])
 
 
 def _with_statistics(source: nn.Module, features: torch.Tensor) -> Candidate:
@@ -270,7 +271,7 @@ def _with_steps(
 ) -> tuple[Candidate | None, list[dict]]:
     """Adapted network, None if no step was kept, and its steps."""
     method: AdaptationMethod = make_method(name, copy.deepcopy(source), options)
-    groups = reference.logits.argmax(dim=1).cpu().numpy()
+    groups = reference.logits.argmax(dim=1).numpy()
     outcome = adapt(method, features, protocol, groups=groups)
     if not outcome.accepted.any():
         return None, outcome.steps
@@ -320,9 +321,9 @@ def add_bias(model: nn.Module, bias: torch.Tensor, examples: torch.Tensor) -> nn
         if name.endswith("bias") and parameter.shape == bias.shape
     ][-1:]
     with torch.no_grad():
-        expected = network(examples) + bias
+        expected = network(examples) + bias.to(examples.device)
         for parameter in last:
-            parameter.add_(bias)
+            parameter.add_(bias.to(parameter.device))
         is_constant = torch.allclose(network(examples), expected, atol=1e-3)
     return network if is_constant else None
 

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from .parameters import named_parameters
 from .procedure import AdaptationMethod, Event
 from .registry import make_method
 
@@ -105,7 +106,8 @@ class AdaptiveStream:
             state: State from `state`, of a stream with the same model and arguments.
         """
         self._method.load_state(state["method"])
-        self._waiting = list(state["waiting"])
+        device = next(iter(named_parameters(self._source).values())).device
+        self._waiting = [sample.to(device) for sample in state["waiting"]]
         self._is_adapted = state["is_adapted"]
         self.events = dict(state["events"])
 

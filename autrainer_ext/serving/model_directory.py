@@ -1,5 +1,6 @@
 """Write model directories for `autrainer inference`."""
 
+import io
 from pathlib import Path
 from typing import Any, cast
 
@@ -59,7 +60,24 @@ def write_model_directory(
         for name, saved in objects.items():
             saved.to_yaml(str(folder / name))
         (folder / "_best").mkdir()
-        torch.save(model.state_dict(), folder / "_best" / "model.pt")
+        save_tensors(model.state_dict(), folder / "_best" / "model.pt")
+
+
+def save_tensors(content: object, path: Path) -> None:
+    """Save tensors as PyTorch does.
+
+    On a full disk, `torch.save` raises errors that name neither the file nor the reason.
+
+    Args:
+        content: Tensor, or weights of a network.
+        path: File to create.
+
+    Raises:
+        OSError: If the file cannot be written.
+    """
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    path.write_bytes(buffer.getbuffer())
 
 
 def _build_preprocessing(path: Path) -> tuple[AbstractFileHandler, SmartCompose]:

@@ -59,6 +59,7 @@ class AdaptArgs:
     stream: bool
     resume: str | None
     length: float | None
+    device: str
     seed: int
     quiet: bool
 
@@ -127,7 +128,7 @@ class AdaptScript(AbstractScript):
         )
         add("--resume", metavar="FILE", help="Continue a stream from its stream.pt.")
         add("--length", type=float, metavar="S", help="Cut or pad all files to S seconds.")
-        add_options(self.parser, "seed", "quiet")
+        add_options(self.parser, "device", "seed", "quiet")
 
     def main(self, args: AdaptArgs) -> None:
         """Run the command; exits with 3 if some files could not be used.
@@ -177,7 +178,9 @@ def _adapt(args: AdaptArgs) -> tuple[Counter[str], str, int, int]:
     """
     from autrainer_ext.adaptation import adapt_to, make_method
     from autrainer_ext.serving.features import FeatureReader
+    from autrainer_ext.serving.forward import choose_device
 
+    device = choose_device(args.device)
     root, files = find_audio_files(args.input, args.extension, args.recursive)
     names = _class_names(Path(args.model))
     reader = FeatureReader(
@@ -188,7 +191,7 @@ def _adapt(args: AdaptArgs) -> tuple[Counter[str], str, int, int]:
     read = reader.read(root, files, progress=progress_bar("Reading", quiet=args.quiet))
     _check_number_of_files(read, len(files))
     adaptation = adapt_to(
-        reader.model,
+        reader.model.to(device),
         read.features,
         method=args.method,
         options=options,
@@ -215,17 +218,20 @@ def _stream(args: AdaptArgs) -> tuple[Counter[str], str, int, int]:
     from autrainer_ext.adaptation import AdaptiveStream
     from autrainer_ext.adaptation.decision import confidence
     from autrainer_ext.serving.features import FeatureReader
+    from autrainer_ext.serving.forward import choose_device
 
+    device = choose_device(args.device)
     root, files = find_audio_files(args.input, args.extension, args.recursive)
     names = _class_names(Path(args.model))
     reader = FeatureReader(
         model_path=args.model, checkpoint=args.checkpoint, length_seconds=args.length
     )
+    network = reader.model.to(device)
     stream = AdaptiveStream(
-        reader.model, method=args.method, options=_method_options(args), batch_size=args.batch_size
+        network, method=args.method, options=_method_options(args), batch_size=args.batch_size
     )
     if args.resume:
-        stream.load_state(torch.load(args.resume, weights_only=True))
+        stream.load_state(torch.load(args.resume, weights_only=True, map_location="cpu"))
     rows, errors, shape = [], [], None
     for file in progress_bar("Predicting", quiet=args.quiet)(files):
         read = reader.read(root, [file])
@@ -235,7 +241,7 @@ def _stream(args: AdaptArgs) -> tuple[Counter[str], str, int, int]:
         shape = shape or read.features.shape
         if read.features.shape != shape:
             raise ValueError(f"File '{file}' has another length than the first one: set --length.")
-        logits = stream.predict(read.features)
+        logits = stream.predict(read.features.to(device)).cpu()
         predicted = int(logits.argmax())
         rows.append(
             {"filename": file, "prediction": names[predicted] if names else predicted}
@@ -322,10 +328,9 @@ def _write(
     state: dict[str, Any] | None = None,
 ) -> None:
     """Write the model directory, tables, the unusable files and the state of a stream."""
-    import torch
-
     from autrainer_ext.atomic import atomic_folder
     from autrainer_ext.serving.audio_files import write_errors
+    from autrainer_ext.serving.model_directory import save_tensors
     from autrainer_ext_plugins.writing import write_table
 
     with atomic_folder(Path(args.output)) as folder:
@@ -333,9 +338,9 @@ def _write(
             if Path(args.model, name).is_file():
                 shutil.copy(Path(args.model, name), folder)
         (folder / "_best").mkdir()
-        torch.save(network.state_dict(), folder / "_best" / "model.pt")
+        save_tensors(network.cpu().state_dict(), folder / "_best" / "model.pt")
         for name, table in tables.items():
             write_table(table, folder / f"{name}.csv")
         if state is not None:
-            torch.save(state, folder / "stream.pt")
+            save_tensors(state, folder / "stream.pt")
         write_errors(errors, folder)

@@ -13,10 +13,29 @@ from typing import Any
 
 from autrainer.core.scripts import CommandLineError
 
-from autrainer_ext.atomic import is_free
+from autrainer_ext.atomic import is_free, is_temporary, remove_leftovers
 from autrainer_ext.configurations import configuration_names, find_configuration
 from autrainer_ext.errors import unknown_name
 from autrainer_ext.serving.audio_files import collect_files
+
+
+def positive_int(text: str) -> int:
+    """Parse a whole number that is at least 1.
+
+    Args:
+        text: Text of the argument.
+
+    Raises:
+        argparse.ArgumentTypeError: If the text is anything else.
+
+    Example:
+        >>> positive_int("32")
+        32
+    """
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number of at least 1")
+    return int(text)
+
 
 _OPTIONS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     "input": (
@@ -52,6 +71,23 @@ _OPTIONS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
             "help": "Seed of all random draws. Default: 0.",
         },
     ),
+    "batch_size": (
+        ("-b", "--batch-size"),
+        {
+            "type": positive_int,
+            "metavar": "B",
+            "help": "Most inputs per forward pass of the network. Default: as many as fit.",
+        },
+    ),
+    "device": (
+        ("--device",),
+        {
+            "default": "auto",
+            "metavar": "D",
+            "help": "Device of the network: cpu, cuda, cuda:N or mps.\n"
+            "Default: auto, a GPU if there is one.",
+        },
+    ),
     "overwrite": (
         ("--overwrite",),
         {
@@ -69,7 +105,7 @@ def add_options(parser: argparse.ArgumentParser, *names: str) -> None:
     Args:
         parser: Parser of the command.
         names: Names of options: "input", "checkpoint", "extension", "recursive", "seed",
-            "overwrite" or "quiet".
+            "batch_size", "device", "overwrite" or "quiet".
     """
     for name in names:
         flags, settings = _OPTIONS[name]
@@ -105,41 +141,6 @@ def complete(
             vars(action)["completer"] = names
 
 
-def add_batch_size(parser: argparse.ArgumentParser, default: int) -> None:
-    """Add the option for the number of inputs per forward pass of the network.
-
-    Args:
-        parser: Parser of the command.
-        default: Default of the command.
-    """
-    parser.add_argument(
-        "-b",
-        "--batch-size",
-        type=positive_int,
-        default=default,
-        metavar="B",
-        help=f"Maximum number of inputs per forward pass. Default: {default}.",
-    )
-
-
-def positive_int(text: str) -> int:
-    """Parse a whole number that is at least 1.
-
-    Args:
-        text: Text of the argument.
-
-    Raises:
-        argparse.ArgumentTypeError: If the text is anything else.
-
-    Example:
-        >>> positive_int("32")
-        32
-    """
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number of at least 1")
-    return int(text)
-
-
 @contextmanager
 def reporting_errors(parser: argparse.ArgumentParser) -> Iterator[None]:
     """Raise the errors of a block as errors of the command line, with exit code 1.
@@ -148,12 +149,13 @@ def reporting_errors(parser: argparse.ArgumentParser) -> Iterator[None]:
         parser: Parser of the command.
 
     Raises:
-        CommandLineError: If the block raises `ValueError` or `FileExistsError`.
+        CommandLineError: If the block raises `ValueError` or `OSError`.
     """
     try:
         yield
-    except (ValueError, FileExistsError) as error:
-        raise CommandLineError(parser, str(error), code=1) from error
+    except (ValueError, OSError) as error:
+        message = " ".join(str(error).split())
+        raise CommandLineError(parser, message, code=1) from error
 
 
 def check_model(directory: Path | str, checkpoint: str) -> None:
@@ -182,11 +184,13 @@ def check_inputs(inputs: Iterable[Path | str]) -> None:
         inputs: Audio files and folders of audio files.
 
     Raises:
-        ValueError: If one of them does not exist.
+        ValueError: If one of them does not exist or cannot be read.
     """
     for path in inputs:
         if not Path(path).exists():
             raise ValueError(f"Input '{path}' does not exist.")
+        if Path(path).is_dir() and not os.access(path, os.R_OK | os.X_OK):
+            raise ValueError(f"Input '{path}' cannot be read: permission denied.")
 
 
 def find_audio_files(
@@ -256,6 +260,7 @@ def check_free(output: Path | str) -> None:
     Raises:
         ValueError: If it is a file or a folder that is not empty.
     """
+    remove_leftovers(Path(output).parent)
     if not is_free(Path(output)):
         raise ValueError(f"Output '{output}' exists and is not an empty folder: choose another.")
 
@@ -275,6 +280,7 @@ def earlier_results(output: Path, overwrite: bool, is_result: Callable[[Path], b
         ValueError: If the output is a file, contains results that may not be replaced, or contains
             any file that is not an earlier result.
     """
+    remove_leftovers(output, recursive=True)
     if is_free(output):
         return []
     if not output.is_dir():
@@ -283,7 +289,9 @@ def earlier_results(output: Path, overwrite: bool, is_result: Callable[[Path], b
         raise ValueError(
             f"Output folder '{output}' is not empty: choose another, or add --overwrite."
         )
-    files = [path for path in sorted(output.rglob("*")) if not path.is_dir()]
+    entries = [entry for entry in output.iterdir() if not is_temporary(entry)]
+    within = [path for entry in entries for path in (entry, *entry.rglob("*"))]
+    files = sorted(path for path in within if not path.is_dir())
     for file in files:
         name = file.relative_to(output)
         if not is_result(name):
@@ -305,7 +313,10 @@ def read_class_list(path: Path | str) -> list[str]:
     """
     if not Path(path).is_file():
         raise ValueError(f"File of class names '{path}' does not exist.")
-    lines = Path(path).read_text(encoding="utf-8").splitlines()
+    try:
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"File of class names '{path}' is not text in UTF-8.") from error
     names = [line.strip() for line in lines if line.strip()]
     if not names:
         raise ValueError(f"File of class names '{path}' is empty.")

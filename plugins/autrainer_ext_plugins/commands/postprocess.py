@@ -9,6 +9,7 @@ import yaml
 from autrainer.core.scripts import AbstractScript, CommandLineError
 from autrainer.core.scripts.postprocess_script import PostprocessArgs
 
+from autrainer_ext.atomic import UnwritableError, remove_leftovers
 from autrainer_ext_plugins.plugin import (
     AbstractPlugin,
     load_plugin,
@@ -28,6 +29,7 @@ class PluginPostprocessArgs(PostprocessArgs):
 
     plugins: list[str] | None
     override: list[str]
+    device: str | None
     no_summary: bool
 
 
@@ -74,6 +76,12 @@ class PluginPostprocessScript(AbstractScript):
             metavar="KEY=VALUE",
             help="Settings of the plugin; needs exactly one plugin in -p.",
         )
+        self.parser.add_argument(
+            "--device",
+            metavar="D",
+            help="Device of the networks: auto, cpu, cuda, cuda:N or mps.\n"
+            "Default: the setting device of each plugin that evaluates networks.",
+        )
         self.parser.add_argument("--no-summary", action="store_true", help="Run only the plugins.")
 
     def main(self, args: PluginPostprocessArgs) -> None:
@@ -101,7 +109,7 @@ class PluginPostprocessScript(AbstractScript):
                 folder = _run(plugin, complete, Path(args.results_dir, args.experiment_id))
                 print(f"{name}: {folder}")
                 n_done += 1
-            except ValueError as error:
+            except (ValueError, UnwritableError) as error:
                 if args.plugins is None:  # an automatic plugin needs not suit all experiments
                     print(f"{name} was left out: {error}", file=sys.stderr)
                 else:
@@ -121,10 +129,10 @@ class PluginPostprocessScript(AbstractScript):
             raise CommandLineError(
                 self.parser, "Option -o needs exactly one plugin, named with -p."
             )
-        if args.plugins is None:
-            return {name: load_plugin(name) for name in plugin_names(automatic=True)}
+        names = plugin_names(automatic=True) if args.plugins is None else args.plugins
         overrides = dict(self._setting(text) for text in args.override)
-        return {name: load_plugin(name, overrides) for name in dict.fromkeys(args.plugins)}
+        shared = {} if args.device is None else {"device": args.device}
+        return {name: load_plugin(name, overrides, shared) for name in dict.fromkeys(names)}
 
     def _setting(self, text: str) -> tuple[str, object]:
         key, equals, value = text.partition("=")
@@ -154,6 +162,9 @@ def _run(plugin: AbstractPlugin, runs: "list[Run]", experiment: Path) -> Path:
     if left_out:
         print(f"Runs with another task are left out: {', '.join(left_out)}", file=sys.stderr)
     folder = experiment / plugin.folder
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"'{folder}' is not a folder.")
     folder.mkdir(exist_ok=True)
+    remove_leftovers(folder, recursive=True)
     plugin.run(suitable, folder)
     return folder

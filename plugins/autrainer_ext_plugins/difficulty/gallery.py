@@ -148,6 +148,7 @@ def _explain(
 
     from autrainer_ext.explanation.attributors import grad_cam
     from autrainer_ext.runs.load import load_run
+    from autrainer_ext.serving.forward import ForwardPass
 
     try:
         loaded = load_run(run)
@@ -159,14 +160,13 @@ def _explain(
         ) from error
     samples = copy.copy(getattr(loaded.data, f"{split}_dataset"))
     samples.transform = loaded.data.dev_transform
+    forward = ForwardPass(loaded.model, device="cpu", n_expected=len(shown))
     features, attributions = {}, {}
     for index in shown.tolist():
         sample: torch.Tensor = samples[index][0][None]
         if sample.ndim != 4:
             return {}, {}
-        with torch.inference_mode():
-            predicted = loaded.model(sample).argmax(dim=1)
-        attribution = grad_cam(loaded.model, sample, predicted, layer=layer)
+        attribution = grad_cam(forward, sample, forward(sample).argmax(dim=1), layer=layer)
         features[index] = sample[0].mean(dim=0).numpy()
         attributions[index] = attribution[0].mean(dim=0).numpy()
     return features, attributions

@@ -18,15 +18,11 @@ from tqdm import tqdm
 
 import autrainer_ext
 from autrainer_ext.atomic import atomic_file
-from autrainer_ext.explanation.evaluation import (
-    ClipSettings,
-    Explained,
-    explain_clip,
-    prepare_model,
-)
+from autrainer_ext.explanation.evaluation import ClipSettings, Explained, explain_clip
 from autrainer_ext.explanation.settings import ExplainSettings
 from autrainer_ext.explanation.summary import summarise
 from autrainer_ext.runs import Run, read_class_names, read_columns, read_metadata
+from autrainer_ext.serving.forward import ForwardPass
 from autrainer_ext.serving.front_end import find_front_end, read_transforms, stated_rate
 from autrainer_ext.serving.silence import silent_value
 from autrainer_ext_plugins.plugin import AbstractPlugin
@@ -60,7 +56,8 @@ class Fidelity(AbstractPlugin):
         baseline: Value of silent features, or None to compute it from the front end. For networks
             of images without a front end for audio, None is 0: black, or the mean colour where
             images are normalised.
-        batch_size: Number of inputs per forward pass.
+        batch_size: Most inputs per forward pass, or None for as many as fit.
+        device: Device of the networks; see `autrainer_ext.serving.forward.choose_device`.
         seed: Seed of the choice of samples and of the explainers.
 
     Raises:
@@ -80,7 +77,8 @@ class Fidelity(AbstractPlugin):
         minutes: float | None,
         panels: int,
         baseline: float | None,
-        batch_size: int,
+        batch_size: int | None,
+        device: str,
         seed: int,
     ) -> None:
         if max_samples is not None and max_samples < 1:
@@ -93,6 +91,7 @@ class Fidelity(AbstractPlugin):
             listen=(),
             baseline=baseline,
             batch_size=batch_size,
+            device=device,
             seed=seed,
         )
         self.max_samples = max_samples
@@ -127,15 +126,15 @@ class Fidelity(AbstractPlugin):
             return int(path.read_text())
         n_passes, seconds, n_largest = 0, 0.0, 0
         for job in tqdm(jobs, desc="First samples", unit="run", leave=False):
-            loaded = _load(job)
+            loaded = _load(job, self.settings)
             order = self._order(len(loaded.names))
             n_largest = max(n_largest, len(order))
-            counter = _PassCounter()
-            hook = loaded.model.register_forward_hook(counter)
+            counter = _GradientPassCounter()
+            hook = loaded.forward.network.register_forward_hook(counter)
             start = time.perf_counter()
             self._explain_sample(job, loaded, int(order[0]), is_drawn=self.panels > 0)
             seconds += time.perf_counter() - start
-            n_passes += counter.n_passes
+            n_passes += counter.n_passes + loaded.forward.n_inputs
             hook.remove()
         n_samples = min(self.max_samples or n_largest, n_largest)
         if self.max_samples is None and self.minutes is not None:
@@ -169,8 +168,12 @@ class Fidelity(AbstractPlugin):
             ) from error
 
     def _fingerprint(self, runs: Sequence[Run]) -> str:
-        """Hash of all inputs to the scores and panels except the data."""
-        settings = [asdict(self.settings), self.max_samples, self.minutes, self.panels]
+        """Hash of all inputs to the scores and panels except the data.
+
+        Device and batch size change them by rounding only.
+        """
+        scored = asdict(self.settings) | {"device": None, "batch_size": None}
+        settings = [scored, self.max_samples, self.minutes, self.panels]
         digest = hashlib.sha256(json.dumps([settings, autrainer_ext.__version__]).encode())
         for run in runs:
             digest.update((run.path / "_best" / "model.pt").read_bytes())
@@ -178,7 +181,7 @@ class Fidelity(AbstractPlugin):
 
     def _explain(self, job: "_Job", n_samples: int, bar: tqdm) -> pd.DataFrame:
         """Scores of the samples of a run; finished samples are not explained again."""
-        loaded = _load(job)
+        loaded = _load(job, self.settings)
         chosen = self._order(len(loaded.names))[:n_samples]
         for count, index in enumerate(chosen.tolist()):
             if not job.part(index).is_file():
@@ -194,7 +197,7 @@ class Fidelity(AbstractPlugin):
         features = torch.as_tensor(features, dtype=torch.float32)
         _check_input(job.run, features)
         settings = ClipSettings.resolve(self.settings, job.baseline)
-        explained = explain_clip(loaded.model, features[None], settings)
+        explained = explain_clip(loaded.forward, features[None], settings)
         if is_drawn:
             self._draw(job, features[None], explained, f"{job.run.name}_{index}")
         scores = score_table(
@@ -241,31 +244,32 @@ class _Job:
 
 @dataclass(frozen=True)
 class _Loaded:
-    """Network, test samples, their names and the names of the classes of a run."""
+    """Engine of the network, test samples, their names and the names of the classes of a run."""
 
-    model: nn.Module
+    forward: ForwardPass
     samples: "Dataset"
     names: list[str]
     class_names: list[str]
 
 
-class _PassCounter:
-    """Forward hook that counts the inputs of a network."""
+class _GradientPassCounter:
+    """Forward hook that counts the inputs of a network of which gradients are computed."""
 
     def __init__(self) -> None:
         self.n_passes = 0
 
     def __call__(self, _model: nn.Module, _inputs: object, output: torch.Tensor) -> None:
-        self.n_passes += len(output)
+        self.n_passes += len(output) if torch.is_grad_enabled() else 0
 
 
-def _load(job: _Job) -> _Loaded:
+def _load(job: _Job, settings: ExplainSettings) -> _Loaded:
     from autrainer_ext.runs.load import load_run
 
     loaded = load_run(job.run)
     names = [str(name) for name in read_metadata(job.run, "test")[read_columns(job.run).index]]
     classes = read_class_names(job.run.path)
-    return _Loaded(prepare_model(loaded.model), loaded.data.test_dataset, names, classes)
+    forward = ForwardPass(loaded.model, device=settings.device, batch_size=settings.batch_size)
+    return _Loaded(forward, loaded.data.test_dataset, names, classes)
 
 
 def _duration(seconds: float) -> str:

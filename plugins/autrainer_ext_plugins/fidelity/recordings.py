@@ -6,18 +6,18 @@ from pathlib import Path
 import audiofile
 import numpy as np
 import torch
-import torchaudio
 
 from autrainer_ext.corruptions.noise import contaminate, draw_white_noise
 from autrainer_ext.serving.audio_files import UnusableFileError, check_file
-from autrainer_ext.serving.inference import BatchedInference
+from autrainer_ext.serving.audio_reader import AudioReader
+from autrainer_ext.serving.resampling import resample
 
 from .tables import CLEAN
 
 _WHITE_SECONDS = 10
 
 
-class ClipReader(BatchedInference):
+class ClipReader(AudioReader):
     """Samples and features of one recording at a time."""
 
     @property
@@ -87,7 +87,10 @@ def _read_noise(path: str, rate: int, seed: int) -> torch.Tensor:
     except (RuntimeError, OSError) as error:
         raise ValueError(f"Noise '{path}' is not readable as audio.") from error
     mono = torch.from_numpy(np.ascontiguousarray(samples)).mean(dim=0, keepdim=True)
-    mono = torchaudio.functional.resample(mono, own_rate, rate)
+    try:
+        mono = resample(mono, own_rate, rate)
+    except UnusableFileError as error:
+        raise ValueError(f"Noise '{path}' cannot be used: {error}.") from error
     if not bool(mono.any()):
         raise ValueError(f"Noise '{path}' is silent.")
     return mono

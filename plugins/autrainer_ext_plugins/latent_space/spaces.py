@@ -60,6 +60,7 @@ def read_spaces(
     group: str | list[str] | None,
     points: int,
     max_values: int,
+    device: str,
     seed: int,
 ) -> list[Space]:
     """Compute the embeddings of the test split in several layers.
@@ -74,6 +75,7 @@ def read_spaces(
             `parallel_group` of the run.
         points: Largest number of samples.
         max_values: Largest length of an embedding.
+        device: Device of the network.
         seed: Seed of the choice of samples.
 
     Returns:
@@ -108,7 +110,14 @@ def read_spaces(
         names += [layer for layer in drawn or [] if layer not in names]
         features = (features for features, *_ in batches)
         try:
-            found = embed(loaded.model, names, features, max_values=max_values)
+            found = embed(
+                loaded.model,
+                names,
+                features,
+                max_values=max_values,
+                device=device,
+                n_expected=len(kept),
+            )
         except ValueError as error:
             raise ValueError(f"Run '{run.name}': {error}") from error
     rows = table.iloc[kept].reset_index(drop=True)
@@ -137,7 +146,9 @@ def _usable_layers(loaded: "LoadedRun", max_values: int) -> list[str]:
     usable = []
     for layer in outer_layers(loaded.model):
         try:
-            embed(loaded.model, [layer], [features], max_values=max_values)
+            embed(
+                loaded.model, [layer], [features], max_values=max_values, device="cpu", n_expected=1
+            )
         except ValueError:
             continue
         usable.append(layer)
