@@ -1,7 +1,7 @@
 """Decision before serving: is an adapted network better than the source model on a folder?
 
 features -> source predictions -> class mix -> even?   yes: statistics, steps -> adapted
-                                               no:  few classes? -> source with the mix as a prior
+                                               no:  source, on request with a narrow mix as a prior
                                                then compare with the source; serve it when in doubt
 
 No label is used. All thresholds were chosen on two development speakers; see
@@ -100,6 +100,7 @@ def adapt_to(
     batch_size: int = 32,
     seed: int = 0,
     always: bool = False,
+    same_mix: bool = False,
     class_names: Sequence[str] | None = None,
 ) -> Adaptation:
     """Adapt a network to unlabelled features and decide whether to serve the result.
@@ -113,6 +114,8 @@ def adapt_to(
         batch_size: Number of samples in a step, at least 2. Default: 32.
         seed: Seed of order, shifts and bootstrap. Default: 0.
         always: Whether to serve the adapted network without a decision. Default: False.
+        same_mix: Whether the network will be used on the class mix of these features, so that a mix
+            of few classes may be served as a prior. Default: False.
         class_names: Names of the classes for the reason. Default: their numbers.
 
     Returns:
@@ -146,7 +149,7 @@ def adapt_to(
         adapted, steps = _with_steps(source, features, method, settings, protocol, candidates[-1])
         if adapted is not None:
             candidates.append(adapted)
-    else:
+    elif same_mix:
         prior = _with_prior(candidates[0], features)
         if prior is not None:
             candidates.append(prior)

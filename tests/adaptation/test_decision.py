@@ -51,7 +51,7 @@ def test_uneven_folder_is_never_worse(model, data, kept):
     chosen = [i for i, target in enumerate(targets) if target in kept]
     features, targets = features[chosen], targets[chosen]
     result = adapt_to(model, features)
-    assert result.decision.served in ("source", "source+prior")
+    assert result.decision.served == "source"
     assert accuracy(served(result.model, features), targets) >= accuracy(
         served(model, features), targets
     )
@@ -151,3 +151,21 @@ def test_clean_data_are_not_spoilt(model):
         accuracy(served(result.model, features), targets)
         >= accuracy(served(model, features), targets) - 0.011
     )
+
+
+def test_prior_is_served_on_request_for_few_classes_only():
+    """Two of ten classes, four files between the second and a class that does not occur."""
+    torch.manual_seed(0)
+    model = nn.Linear(10, 10)
+    with torch.no_grad():
+        model.weight.copy_(torch.eye(10))
+        model.bias.zero_()
+    sure = 12 * torch.eye(10)[[0] * 20 + [1] * 20]
+    unsure = torch.zeros(4, 10)
+    unsure[:, 1], unsure[:, 7] = 6.0, 6.1
+    features = torch.cat([sure, unsure])
+    assert adapt_to(model, features).decision.served == "source"
+    result = adapt_to(model, features, same_mix=True)
+    assert result.decision.served == "source+prior"
+    predicted = served(result.model, features).argmax(1).tolist()
+    assert predicted == [0] * 20 + [1] * 24

@@ -56,6 +56,7 @@ class AdaptArgs:
     parameters: str | None
     options: list[str]
     always: bool
+    same_mix: bool
     stream: bool
     resume: str | None
     length: float | None
@@ -119,6 +120,12 @@ class AdaptScript(AbstractScript):
             "--always",
             action="store_true",
             help="Write the adapted model even if it may be worse than the original one.",
+        )
+        add(
+            "--same-mix",
+            action="store_true",
+            help="The model will be used on the class mix of these files: if they hold few "
+            "classes, these may be preferred.",
         )
         add(
             "--stream",
@@ -199,6 +206,7 @@ def _adapt(args: AdaptArgs) -> tuple[Counter[str], str, int, int]:
         batch_size=args.batch_size,
         seed=args.seed,
         always=args.always,
+        same_mix=args.same_mix,
         class_names=names,
     )
     _write(args, adaptation.model, _tables(adaptation), read.errors)
