@@ -47,7 +47,7 @@ def write_model_directory(
         raise ValueError(
             f"Class names must be different and in ascending order, got {class_names}."
         )
-    file_handler, pipeline = _build_preprocessing(Path(preprocessing))
+    file_handler, pipeline = build_preprocessing(Path(preprocessing))
     objects = {
         "model.yaml": model,
         "target_transform.yaml": LabelEncoder(class_names),
@@ -80,7 +80,15 @@ def save_tensors(content: object, path: Path) -> None:
     path.write_bytes(buffer.getbuffer())
 
 
-def _build_preprocessing(path: Path) -> tuple[AbstractFileHandler, SmartCompose]:
+def build_preprocessing(path: Path) -> tuple[AbstractFileHandler, SmartCompose]:
+    """Build the file handler and the transforms of a preprocessing configuration.
+
+    Args:
+        path: YAML file of the configuration.
+
+    Raises:
+        ValueError: If the file does not exist.
+    """
     if not path.is_file():
         known = sorted(file.stem for file in path.parent.glob("*.yaml"))
         raise unknown_name(

@@ -10,7 +10,7 @@ from autrainer_ext.models import CPMobile
 from autrainer_ext.models.cp_mobile_published import from_published
 
 
-def load_published(path: Path | str) -> CPMobile:
+def load_cp_mobile(path: Path | str) -> CPMobile:
     """Load a CP-Mobile network from published weights.
 
     Args:

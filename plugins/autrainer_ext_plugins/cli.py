@@ -21,6 +21,7 @@ from autrainer_ext_plugins.commands.configurations import (
     ShowConfigurationScript,
 )
 from autrainer_ext_plugins.commands.demo import DemoScript
+from autrainer_ext_plugins.commands.evaluate import EvaluateScript
 from autrainer_ext_plugins.commands.explain import ExplainScript
 from autrainer_ext_plugins.commands.fetch import FetchSourceScript
 from autrainer_ext_plugins.commands.hosts import host_command_line
@@ -42,6 +43,7 @@ COMMANDS: list[type[AbstractScript]] = [
     BatchedInferenceScript,
     ImportCPMobileScript,
     ExplainScript,
+    EvaluateScript,
     DemoScript,
     TriangleScript,
     AdaptScript,

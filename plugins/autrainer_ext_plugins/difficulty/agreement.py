@@ -10,9 +10,8 @@ import pandas as pd
 from tqdm import tqdm
 
 from autrainer_ext.difficulty import correlate_pairs, mean_agreement
+from autrainer_ext.difficulty.tables import ScoredSplit
 from autrainer_ext.runs import Run
-
-from .tables import ScoredSplit
 
 # Factors in which two runs can differ. The learning rate depends on network and optimiser.
 _FACTORS: dict[str, Callable[[Mapping], object]] = {

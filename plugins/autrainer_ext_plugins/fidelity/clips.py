@@ -139,7 +139,9 @@ class ClipExplainer:
         for name in names:
             for mask_name in dict.fromkeys(self.settings.listen):
                 mask = explained.masks[name][mask_name]
-                parts = reconstructor.split(clip.samples, mask.mean(dim=0, keepdim=True))
+                parts = reconstructor.split(
+                    clip.samples, mask.mean(dim=0, keepdim=True), rate=self.rate
+                )
                 audio = {"kept": parts.kept, "removed": parts.removed}
                 masked = apply_mask(clip.features, mask[None], self.clip_settings.baseline)
                 row: dict[str, str | float] = {

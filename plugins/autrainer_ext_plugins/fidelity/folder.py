@@ -28,13 +28,14 @@ from autrainer_ext.serving.audio_files import (
     write_errors,
 )
 from autrainer_ext.serving.audio_reader import brief
+from autrainer_ext.serving.clip_reader import ClipReader
 from autrainer_ext.serving.forward import ForwardPass
 from autrainer_ext.serving.silence import silent_value
 from autrainer_ext.trust import DESCRIPTIONS
 
 from .clips import Clip, ClipExplainer
 from .output import OutputFolder
-from .recordings import ClipReader, mix, read_noises
+from .recordings import mix, read_noises
 
 
 @dataclass(frozen=True)
