@@ -187,11 +187,13 @@ NOT_BY_THE_ENGINE = {
     "autrainer_ext.explanation.attributors.contract": "gradients are switched on",
     "autrainer_ext.explanation.attributors.gradients": "gradients",
     "autrainer_ext.explanation.sanity": "weights are randomised",
+    "autrainer_ext.adaptation.decision": "networks of a few seconds' use, one pass each",
     "autrainer_ext.adaptation.lame": "logits and embeddings of a network that is being adapted",
     "autrainer_ext.adaptation.ntta": "source network beside the one that is being adapted",
     "autrainer_ext.adaptation.parameters": "weights are restored",
     "autrainer_ext.adaptation.procedure": "steps, and predictions with statistics of the batch",
     "autrainer_ext.adaptation.sar": "weights are moved",
+    "autrainer_ext.adaptation.streaming": "one sample at a time by a network that is being adapted",
 }
 _NETWORKS = ("model", "network", "net", "_model", "_network", "_source")
 

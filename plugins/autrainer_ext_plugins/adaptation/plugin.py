@@ -198,7 +198,8 @@ class Adaptation(AbstractPlugin):
         """Scores, trajectory and correct recordings of one method, with the logits before it."""
         model, targets = recordings.reader.model, recordings.targets
         network = copy.deepcopy(model).to(self.device)
-        adapted = make_method(method.name, network, method.options)
+        seed = {"seed": protocol.seed} if method.name == "ntta" else {}
+        adapted = make_method(method.name, network, seed | method.options)
         accuracies: list[float] = []
         uses_oracle = self.oracle and protocol.mode == "offline"
         outcome = adapt(
