@@ -144,6 +144,8 @@ def _percent(value: float | None) -> str:
 
 def _points(value: float) -> str:
     """Difference of shares in percentage points, with sign."""
+    if not np.isfinite(value):
+        return "unknown"
     return f"{100 * value:+.1f}".replace("-", "\N{MINUS SIGN}")
 
 

@@ -164,12 +164,6 @@ def read_triangle(experiment: Experiment) -> dict[str, Any] | None:
         return None
     labels = experiment.labels
     table = table[table["run"].isin(labels)]
-    plain = {
-        "split": "",
-        "stratum_column": "all",
-        "stratum": "all",
-    }  # constant columns may be left out
-    table = table.assign(**{name: text for name, text in plain.items() if name not in table})
     columns = ["run", "split", "iteration", "stratum_column", "stratum", "view"]
     numbers = ["divergence", "mutual_information", "variation", "x", "y", "n_samples"]
     numbers += ["accuracy", "balanced_accuracy"]

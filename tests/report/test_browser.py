@@ -94,7 +94,7 @@ def test_an_address_brings_the_choice_back(visit, page):
         assert tab.locator("#clip h2").inner_text() == "test-5.wav"
         assert tab.locator("#epoch-shown").inner_text() == "2"
         tab.get_by_role("link", name="Devices", exact=True).click()
-        assert "sample=test:5" in tab.url
+        wait_until(tab, "location.hash.includes('sample=test:5')")
 
 
 @pytest.mark.parametrize(
