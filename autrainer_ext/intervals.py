@@ -1,13 +1,15 @@
 """Confidence intervals of means over samples, clusters of samples and crossed random factors."""
 
 import numpy as np
-from scipy.stats import bootstrap, t
+from scipy.special import betaincinv
+from scipy.stats import bootstrap, norm, t
 
+N_RESAMPLES = 1000
 _BATCH_BYTES = 2**26
 
 
 def mean_interval(
-    values: np.ndarray, *, confidence: float = 0.95, n_resamples: int = 2000, seed: int = 0
+    values: np.ndarray, *, confidence: float = 0.95, n_resamples: int = N_RESAMPLES, seed: int = 0
 ) -> tuple[float, float]:
     """Confidence interval of a mean: bias-corrected and accelerated (BCa) bootstrap.
 
@@ -48,6 +50,86 @@ def mean_interval(
         vectorized=True,
     ).confidence_interval
     return float(interval.low), float(interval.high)
+
+
+def jeffreys_interval(
+    hits: float, n: float, *, confidence: float = 0.95
+) -> tuple[float, float]:
+    """Jeffreys confidence interval of a share.
+
+    Args:
+        hits: Number of samples that count, in [0, n]; not necessarily whole.
+        n: Number of samples, positive.
+        confidence: Nominal coverage, in (0, 1).
+
+    Returns:
+        Lower and upper limit in [0, 1]: quantiles of Beta(hits + 1/2, n - hits + 1/2). The lower
+        limit is 0 without hits, the upper limit is 1 if all samples are hits.
+
+    Source:
+        Brown, Cai and DasGupta (2001), Interval estimation for a binomial proportion.
+        doi:10.1214/ss/1009213286
+
+    Example:
+        >>> low, high = jeffreys_interval(38, 40)
+        >>> round(low, 3), round(high, 3)
+        (0.846, 0.989)
+    """
+    tail, tiny = (1 - confidence) / 2, 1e-9
+    low = betaincinv(hits + 0.5, n - hits + 0.5, tail) if hits > tiny else 0.0
+    high = betaincinv(hits + 0.5, n - hits + 0.5, 1 - tail) if hits < n - tiny else 1.0
+    return float(low), float(high)
+
+
+def share_interval(
+    values: np.ndarray, clusters: np.ndarray | None = None, *, confidence: float = 0.95
+) -> tuple[float, float]:
+    """Confidence interval of a mean of values in [0, 1], such as an accuracy.
+
+    Jeffreys' interval of a share with an effective number of samples, the number at which a share
+    has the estimated variance of the mean. For independent values of 0 and 1, this is their number.
+    For other values and for clusters it is K (K p (1 - p) + w) / (S + w), where K is the number of
+    clusters, p the mean, S the sum of squared deviations of their contributions and w the variance
+    of a single sample, so that equal values have an interval, too; times (z / t)^2 with K - 1
+    degrees of freedom, because the variance is estimated.
+
+    Args:
+        values: Values in [0, 1], shape (N,), such as 1 for correct and 0 for wrong predictions.
+        clusters: Cluster label of every value, shape (N,); values of the same cluster need not be
+            independent. None: all values are independent.
+        confidence: Nominal coverage, in (0, 1).
+
+    Returns:
+        Lower and upper limit in [0, 1]; nan without values, and for a single cluster.
+
+    Raises:
+        ValueError: If `values` is not one-dimensional or holds a value outside [0, 1].
+
+    Source:
+        Korn and Graubard (1998), Confidence intervals for proportions with small expected number of
+        positive counts estimated from survey data. Survey Methodology 24, 193.
+
+    Example:
+        >>> low, high = share_interval(np.array([1, 1, 1, 1, 0, 1, 1, 1, 1, 1]))
+        >>> round(low, 2), round(high, 2)
+        (0.62, 0.99)
+    """
+    values = np.asarray(values, dtype=float)
+    if values.ndim != 1 or not ((values >= 0) & (values <= 1)).all():
+        raise ValueError("Argument 'values' must be a one-dimensional array of values in [0, 1].")
+    if not len(values):
+        return np.nan, np.nan
+    mean, n = values.mean(), float(len(values))
+    if clusters is not None or not np.isin(values, (0, 1)).all():
+        parts = values if clusters is None else cluster_contributions(values, clusters)
+        if len(parts) < 2:
+            return np.nan, np.nan
+        smooth = (n * mean + 0.5) / (n + 1)
+        single, k = smooth * (1 - smooth), len(parts)
+        n = k * (k * mean * (1 - mean) + single) / (np.square(parts - mean).sum() + single)
+        tail = (1 + confidence) / 2
+        n *= (norm.ppf(tail) / t.ppf(tail, k - 1)) ** 2
+    return jeffreys_interval(mean * n, n, confidence=confidence)
 
 
 def crossed_mean_interval(values: np.ndarray, *, confidence: float = 0.95) -> tuple[float, float]:

@@ -13,7 +13,7 @@ PLUGINS = ROOT / "plugins" / "autrainer_ext_plugins"
 LEVELS = {
     "autrainer_ext.errors": 0,
     "autrainer_ext.information": 1,
-    "autrainer_ext.intervals": 1,
+    "autrainer_ext.intervals": 0,
     "autrainer_ext.difficulty": 1,
     "autrainer_ext.criterions.class_weights": 1,
     "autrainer_ext.explanation.masks": 1,

@@ -1,7 +1,7 @@
 """Information-theoretic evaluation of classifiers from their confusion matrices."""
 
-from .bootstrap import BOOTSTRAP_METHODS, confusion_interval, resample_counts
 from .confusion import accuracy, balanced_accuracy, check_counts, confusion_counts
+from .confusion_intervals import ConfusionInterval, confusion_intervals
 from .entropies import Entropies, entropies, entropy_bits
 from .perplexities import Perplexities, ema, nit, perplexities
 from .triangle import (
@@ -14,8 +14,8 @@ from .triangle import (
 )
 
 __all__ = [
-    "BOOTSTRAP_METHODS",
     "VIEWS",
+    "ConfusionInterval",
     "Entropies",
     "Perplexities",
     "TrianglePoint",
@@ -25,13 +25,12 @@ __all__ = [
     "cartesian",
     "check_counts",
     "confusion_counts",
-    "confusion_interval",
+    "confusion_intervals",
     "ema",
     "entropies",
     "entropy_bits",
     "nit",
     "perplexities",
-    "resample_counts",
     "split_coordinates",
     "triangle_points",
 ]
