@@ -206,10 +206,12 @@ def summary_table(table: pd.DataFrame, confidence: float) -> pd.DataFrame:
 
     Returns:
         One row per family, split, stratum and view. Each quantity is a mean over runs with its
-        standard deviation `*_sd`, the mean of the corrected values `*_corrected` and the limits
-        `*_low` and `*_high` of Student's interval of that mean. For a single run, the standard
-        deviation is nan and the limits are those over samples; for two runs and where a run has no
-        corrected value the limits are nan.
+        standard deviation `*_sd`, the mean of the corrected values `*_corrected`, and the limits
+        `*_low` and `*_high` for other runs and other samples. Their distances to the corrected mean
+        are the square roots of the sums of two squares: that of Student's interval over runs, and
+        the mean distance over samples, as if all runs had the same samples. For a single run, the
+        standard deviation is nan and the limits are those over samples; for two runs, and where a
+        run has no interval, the limits are nan.
     """
     keys = ["family", "criterion", "split", "stratum_column", "stratum", "view"]
     groups = last_iterations(table).groupby(keys, sort=False)
@@ -222,15 +224,17 @@ def summary_table(table: pd.DataFrame, confidence: float) -> pd.DataFrame:
     enough, single = n_runs >= FEWEST_RUNS, n_runs == 1
     factor = stdtrit(n_runs.clip(lower=2) - 1, (1 + confidence) / 2) / np.sqrt(n_runs)
     for quantity in QUANTITIES:
-        corrected = groups[f"{quantity}_corrected"].agg(lambda values: values.mean(skipna=False))
-        half_width = factor * groups[f"{quantity}_corrected"].std()
+        corrected, low, high = (
+            groups[f"{quantity}_{end}"].agg(lambda values: values.mean(skipna=False))
+            for end in ("corrected", "low", "high")
+        )
+        over_runs = factor * groups[f"{quantity}_corrected"].std()
         columns[quantity] = groups[quantity].mean()
         columns[f"{quantity}_sd"] = groups[quantity].std()
         columns[f"{quantity}_corrected"] = corrected
-        for end, sign in (("low", -1), ("high", 1)):
-            over_runs = (corrected + sign * half_width).clip(0, 1).where(enough)
-            own = groups[f"{quantity}_{end}"].first()
-            columns[f"{quantity}_{end}"] = over_runs.where(~single, own)
+        for end, limit, sign in (("low", low, -1), ("high", high, 1)):
+            both = corrected + sign * np.hypot(over_runs, limit - corrected)
+            columns[f"{quantity}_{end}"] = limit.where(single, both.clip(0, 1).where(enough))
     return pd.DataFrame(columns).reset_index()
 
 
