@@ -6,6 +6,7 @@ from scipy.stats import bootstrap, norm, t
 
 N_RESAMPLES = 1000
 _BATCH_BYTES = 2**26
+_SIMULATIONS = 20_000
 
 
 def mean_interval(
@@ -52,9 +53,7 @@ def mean_interval(
     return float(interval.low), float(interval.high)
 
 
-def jeffreys_interval(
-    hits: float, n: float, *, confidence: float = 0.95
-) -> tuple[float, float]:
+def jeffreys_interval(hits: float, n: float, *, confidence: float = 0.95) -> tuple[float, float]:
     """Jeffreys confidence interval of a share.
 
     Args:
@@ -73,7 +72,7 @@ def jeffreys_interval(
     Example:
         >>> low, high = jeffreys_interval(38, 40)
         >>> round(low, 3), round(high, 3)
-        (0.846, 0.989)
+        (0.849, 0.989)
     """
     tail, tiny = (1 - confidence) / 2, 1e-9
     low = betaincinv(hits + 0.5, n - hits + 0.5, tail) if hits > tiny else 0.0
@@ -164,11 +163,34 @@ def crossed_mean_interval(values: np.ndarray, *, confidence: float = 0.95) -> tu
         (0.01, 4.99)
     """
     values = np.asarray(values, dtype=float)
+    if values.ndim == 2 and (values.shape[0] < 1 or values.shape[1] < 2):
+        return np.nan, np.nan
+    variance, freedom = crossed_mean_variance(values)
+    half_width = t.ppf((1 + confidence) / 2, freedom) * np.sqrt(variance) if variance > 0 else 0.0
+    return float(values.mean() - half_width), float(values.mean() + half_width)
+
+
+def crossed_mean_variance(values: np.ndarray) -> tuple[float, float]:
+    """Variance of a mean over two crossed random factors, as in `crossed_mean_interval`.
+
+    Args:
+        values: Value of every recording (column) with every seed (row), shape (R, C), R at least 1
+            and C at least 2, finite.
+
+    Returns:
+        Variance and Satterthwaite's degrees of freedom; the latter infinite if the variance is 0.
+
+    Raises:
+        ValueError: If `values` is not two-dimensional or holds a value that is not finite.
+
+    Example:
+        >>> crossed_mean_variance(np.array([[1.0, 3.0]]))
+        (1.0, 1.0)
+    """
+    values = np.asarray(values, dtype=float)
     if values.ndim != 2 or not np.isfinite(values).all():
         raise ValueError("Argument 'values' must be a two-dimensional array of finite numbers.")
     n_rows, n_columns = values.shape
-    if n_rows < 1 or n_columns < 2:
-        return np.nan, np.nan
     mean = values.mean()
     rows, columns = values.mean(axis=1) - mean, values.mean(axis=0) - mean
     residual = values - mean - rows[:, None] - columns
@@ -177,10 +199,51 @@ def crossed_mean_interval(values: np.ndarray, *, confidence: float = 0.95) -> tu
     of_rows, of_columns, of_residual = squares / np.maximum(freedom, 1) / values.size
     variance = max(of_rows + of_columns - of_residual, of_rows, of_columns)
     if not variance > 0:
-        return float(mean), float(mean)
+        return 0.0, np.inf
     terms = np.square([of_rows, of_columns, of_residual]) / np.maximum(freedom, 1)
-    half_width = t.ppf((1 + confidence) / 2, variance**2 / terms.sum()) * np.sqrt(variance)
-    return float(mean - half_width), float(mean + half_width)
+    return float(variance), float(variance**2 / terms.sum())
+
+
+def simultaneous_quantiles(
+    correlation: np.ndarray, freedom: np.ndarray, *, confidence: float = 0.95, seed: int = 0
+) -> np.ndarray:
+    """Quantiles of Student's t for intervals that all hold at once (max-t), by simulation.
+
+    An interval is an estimate plus and minus its quantile times its standard error. All of them
+    contain their true values in the share `confidence` of the cases.
+
+    Args:
+        correlation: Correlation of the estimates, shape (P, P).
+        freedom: Degrees of freedom of each standard error, shape (P,); may be infinite.
+        confidence: Nominal coverage of all intervals together, in (0, 1).
+        seed: Seed of the simulation.
+
+    Returns:
+        Quantiles, shape (P,); for a single estimate that of Student's t.
+
+    Source:
+        Hasler and Hothorn (2008), Multiple contrast tests in the presence of heteroscedasticity:
+        a quantile for each comparison. doi:10.1002/bimj.200710466
+
+    Example:
+        >>> independent, equal = np.eye(3), np.ones((3, 3))
+        >>> simultaneous_quantiles(independent, np.full(3, np.inf)).round(1).tolist()
+        [2.4, 2.4, 2.4]
+        >>> simultaneous_quantiles(equal, np.full(3, np.inf)).round(1).tolist()
+        [2.0, 2.0, 2.0]
+    """
+    alone = t.ppf((1 + confidence) / 2, freedom)
+    if len(freedom) < 2:
+        return alone
+    rng = np.random.default_rng(seed)
+    eigenvalues, vectors = np.linalg.eigh(correlation)
+    root = vectors * np.sqrt(eigenvalues.clip(min=0))
+    largest = np.abs(rng.standard_normal((_SIMULATIONS, len(root))) @ root.T).max(axis=1)
+    quantiles = np.empty(len(freedom))
+    for number, degrees in enumerate(freedom):
+        spread = rng.chisquare(degrees, _SIMULATIONS) / degrees if np.isfinite(degrees) else 1.0
+        quantiles[number] = np.quantile(largest / np.sqrt(spread), confidence)
+    return np.maximum(quantiles, alone)
 
 
 def cluster_contributions(values: np.ndarray, clusters: np.ndarray) -> np.ndarray:

@@ -20,12 +20,15 @@ from .posterior import (
     N_DRAWS,
     QUANTITIES,
     TRANSFORMS,
+    Estimate,
     estimate,
     limits,
     present_classes,
     samples_needed,
 )
+from .posterior.quantities import unchanged
 
+FEWEST_SAMPLES = 20  # with fewer there is an interval of the accuracy only
 _NOTHING = (np.nan, np.nan, np.nan)
 
 
@@ -84,36 +87,51 @@ def confusion_intervals(
             f"{counts.shape}."
         )
     check_interval_settings(confidence, n_draws)
-    values = _limits(counts, confidence, n_draws, seed)
-    n_classes, n_present = len(counts), len(present_classes(counts))
-    found = {}
+    if len(counts) > 1 and counts.sum() >= FEWEST_SAMPLES:
+        return estimated_intervals(
+            counts, estimate(counts, n_draws=n_draws, seed=seed), confidence=confidence
+        )
+    hits, n = float(np.trace(counts)), float(counts.sum())
+    limits_of_share = jeffreys_interval(hits, n, confidence=confidence)
+    known = {"accuracy": (hits / n, *limits_of_share)} if len(counts) > 1 else {}
+    return _with_rule(counts, known)
+
+
+def estimated_intervals(
+    counts: np.ndarray, found: Estimate, *, confidence: float = 0.95
+) -> dict[str, ConfusionInterval]:
+    """Confidence intervals of all measures from an estimate that is at hand.
+
+    Args:
+        counts: Confusion matrix, shape (C, C).
+        found: Its estimate.
+        confidence: Nominal coverage, in (0, 1).
+
+    Returns:
+        Interval by name, as of `confusion_intervals`.
+
+    Example:
+        >>> counts = np.array([[45, 3, 2], [4, 40, 6], [1, 5, 44]])
+        >>> estimated_intervals(counts, estimate(counts)) == confusion_intervals(counts)
+        True
+    """
+    low, high = limits(found, confidence)
+    triples = zip(found.corrected.clip(low, high), low, high, strict=True)
+    return _with_rule(counts, dict(zip(QUANTITIES, triples, strict=True)))
+
+
+def _with_rule(
+    counts: np.ndarray, known: dict[str, tuple[float, float, float]]
+) -> dict[str, ConfusionInterval]:
+    """Intervals of all measures; those that need more samples are nan."""
+    n_present, found = len(present_classes(counts)), {}
     for name in (*QUANTITIES, *TRANSFORMS):
-        source, transform = TRANSFORMS.get(name, (name, _unchanged))
+        source, transform = TRANSFORMS.get(name, (name, unchanged))
         needed = samples_needed(source, n_present)
-        triple = values.get(source) if counts.sum() >= needed else None
-        corrected, *ends = (float(transform(value, n_classes)) for value in triple or _NOTHING)
+        triple = known.get(source, _NOTHING) if counts.sum() >= needed else _NOTHING
+        corrected, *ends = (float(transform(value, len(counts))) for value in triple)
         found[name] = ConfusionInterval(corrected, min(ends), max(ends), needed)
     return found
-
-
-def _unchanged(value: float, _: int) -> float:
-    return value
-
-
-def _limits(
-    counts: np.ndarray, confidence: float, n_draws: int, seed: int
-) -> dict[str, tuple[float, ...]]:
-    """Corrected value, lower and upper limit of the quantities of `posterior`, by name."""
-    n = counts.sum()
-    if len(counts) < 2:
-        return {}
-    if n < samples_needed("divergence", 0):  # too few for all but the accuracy
-        hits = float(np.trace(counts))
-        return {"accuracy": (hits / n, *jeffreys_interval(hits, n, confidence=confidence))}
-    found = estimate(counts, n_draws=n_draws, seed=seed)
-    low, high = limits(found, confidence)
-    corrected = found.corrected.clip(low, high)
-    return dict(zip(QUANTITIES, zip(corrected, low, high, strict=True), strict=True))
 
 
 def check_interval_settings(confidence: float, n_draws: int) -> None:

@@ -7,7 +7,6 @@ variation (guessing), the right corner divergence (a single class). Crosses show
 the targets, open circles those of the predictions, filled circles those of both together.
 """
 
-
 from itertools import product
 
 import numpy as np
@@ -139,7 +138,9 @@ def draw_views(axes: TernaryAxes, points: dict[str, TrianglePoint], look: Look) 
     """
     for view, point in points.items():
         is_open = view == "pred"
-        colors = {"facecolors": "none", "edgecolors": look.color} if is_open else {"color": look.color}
+        colors = (
+            {"facecolors": "none", "edgecolors": look.color} if is_open else {"color": look.color}
+        )
         axes.scatter(
             *_tlr(point),
             marker="x" if view == "true" else look.marker,

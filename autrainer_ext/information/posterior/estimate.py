@@ -81,7 +81,7 @@ def estimate(counts: np.ndarray, *, n_draws: int = N_DRAWS, seed: int = 0) -> Es
 
     Example:
         >>> found = estimate(np.array([[20, 5], [4, 21]]))
-        >>> found.draws.shape, dict(zip(QUANTITIES, found.corrected))["accuracy"]
+        >>> found.draws.shape, round(found.corrected[QUANTITIES.index("accuracy")], 2)
         ((400, 12), 0.82)
     """
     whole = np.asarray(counts, dtype=np.float64)

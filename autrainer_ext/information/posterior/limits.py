@@ -60,9 +60,7 @@ def _quantiles(draws: np.ndarray, tail: float) -> tuple[np.ndarray, np.ndarray]:
     """Limits of the central parts of the draws, both of shape (12,)."""
     is_own = np.array([name.startswith("divergence") for name in QUANTITIES])
     wide = tail * _TAILS
-    low, low_wide, high, high_wide = np.quantile(
-        draws, [tail, wide, 1 - tail, 1 - wide], axis=0
-    )
+    low, low_wide, high, high_wide = np.quantile(draws, [tail, wide, 1 - tail, 1 - wide], axis=0)
     return np.where(is_own, low, low_wide), np.where(is_own, high, high_wide)
 
 

@@ -48,8 +48,8 @@ def grassberger_entropy(counts: np.ndarray) -> float:
         arXiv:physics/0307138.
 
     Example:
-        >>> round(grassberger_entropy(np.array([5, 5])), 2)
-        1.06
+        >>> round(grassberger_entropy(np.array([301, 100, 100])), 2)
+        1.37
     """
     n = counts[counts > 0]
     sign = np.where(n % 2 == 0, 1.0, -1.0)

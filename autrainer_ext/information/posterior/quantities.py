@@ -25,6 +25,23 @@ TRANSFORMS: dict[str, tuple[str, Transform]] = {
 }
 
 
+def unchanged(value: float, _: int) -> float:
+    """The value itself: the transform of a quantity that has none.
+
+    Args:
+        value: Value of a quantity.
+        _: Number of classes.
+
+    Returns:
+        The value.
+
+    Example:
+        >>> unchanged(0.5, 10)
+        0.5
+    """
+    return value
+
+
 def table_quantities(
     shares: np.ndarray, counted: np.ndarray | None = None, n_classes: int | None = None
 ) -> np.ndarray:
@@ -49,7 +66,9 @@ def table_quantities(
     rows, columns = shares.sum(axis=-1), shares.sum(axis=-2)
     cells = shares.reshape(*shares.shape[:-2], -1)
     h_uniform = np.log2(n_classes or k)
-    linear = linear_quantities(*(-_xlogx(p).sum(axis=-1) / h_uniform for p in (rows, columns, cells)))
+    linear = linear_quantities(
+        *(-_xlogx(p).sum(axis=-1) / h_uniform for p in (rows, columns, cells))
+    )
     hits = np.diagonal(shares, axis1=-2, axis2=-1)
     recalls = np.divide(hits, rows, out=np.zeros_like(rows), where=rows > 0)
     counted = rows > 0 if counted is None else np.broadcast_to(counted, rows.shape)

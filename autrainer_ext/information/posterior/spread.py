@@ -144,9 +144,7 @@ def _finite(values: np.ndarray, large: float) -> np.ndarray:
     return np.where(np.isfinite(values), values, large)
 
 
-def _fit_base(
-    counts: np.ndarray, grid: _Grid, is_mistakes: bool
-) -> tuple[np.ndarray, np.ndarray]:
+def _fit_base(counts: np.ndarray, grid: _Grid, is_mistakes: bool) -> tuple[np.ndarray, np.ndarray]:
     """Base and counts that it accounts for, both of shape (G, k), by expectation-maximisation.
 
     The diagonal that mistakes leave out is filled in: else the base of frequent classes, which
@@ -290,7 +288,9 @@ def _with_high_share(
     multiplied by a common factor per draw, at most 1.5: half the distance to the next model.
     """
     in_hot, total = (counts * is_high).sum(axis=(1, 2)), counts.sum()
-    wanted = rng.beta(in_hot + _SHARE_SAMPLES * share, total - in_hot + _SHARE_SAMPLES * (1 - share))
+    wanted = rng.beta(
+        in_hot + _SHARE_SAMPLES * share, total - in_hot + _SHARE_SAMPLES * (1 - share)
+    )
     wanted = wanted.clip(1e-9, 1 - 1e-9)
     weight = counts.sum(axis=1)[:, None] / max(total, 1)
     factor = np.ones(len(rows))

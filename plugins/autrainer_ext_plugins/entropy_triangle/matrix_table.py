@@ -60,9 +60,7 @@ def read_table(path: Path, class_names: list[str] | None = None) -> tuple[np.nda
     return check_cells(path, values, class_names, names), form
 
 
-def _class_names(
-    path: Path, header: list[str] | None, index: list[str] | None
-) -> list[str] | None:
+def _class_names(path: Path, header: list[str] | None, index: list[str] | None) -> list[str] | None:
     """Class names of a table: those of the index column, else of the header; text, if any is."""
     for kind, names in (("column", header), ("row", index)):
         twice = [name for name in names or [] if (names or []).count(name) > 1]

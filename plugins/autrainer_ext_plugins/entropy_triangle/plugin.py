@@ -1,7 +1,7 @@
 """Plugin `EntropyTriangle`: confusion matrices of saved runs in the entropy triangle."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,17 +21,25 @@ from autrainer_ext.runs import (
 )
 from autrainer_ext_plugins.plugin import AbstractPlugin
 
+from .comparison import HELD_OUT, group_of, last_outputs
 from .criterion import criterion_name
-from .report import write_triangle
-from .tables import EVERYTHING, ConfusionMatrix, IntervalSettings, select_iterations
+from .report import write_comparison, write_triangle
+from .tables import (
+    EVERYTHING,
+    ConfusionMatrix,
+    IntervalSettings,
+    family_labels,
+    select_iterations,
+)
 
 
 class EntropyTriangle(AbstractPlugin):
     """Entropy triangle coordinates of each run, split, iteration and stratum, with intervals.
 
-    Files: `coordinates.csv`, `summary.csv` (means over seeds at the last iteration) and figures:
-    `runs/RUN` (trajectory of a run), `criteria_SPLIT` (all criteria) and `strata/` (strata of a
-    criterion).
+    Files: `coordinates.csv`, `summary.csv` (means over seeds at the last iteration),
+    `comparison.csv` and `comparison.txt` (differences between criteria at the last iteration, on dev
+    and test) and figures: `runs/RUN` (trajectory of a run), `criteria_SPLIT` (all criteria) and
+    `strata/` (strata of a criterion).
 
     Rows of the split "test" at iteration k belong to the weights after iteration k. The callback
     `CleanOutputs` saves these outputs for all iterations; the host alone saves them for the best
@@ -52,6 +60,9 @@ class EntropyTriangle(AbstractPlugin):
         confidence: Confidence level of the intervals, in (0, 1).
         n_draws: Number of posterior draws per interval.
         seed: Seed of the draws.
+        groups: Groups of runs to compare: names of groups with patterns of names of runs, such as
+            `{"balanced": ["*Weighted*", "*LDAM*"]}`. None compares all runs that differ in more
+            than the seed.
         rebuild: Whether to build the data sets of runs without saved tables.
         figures: Whether to draw figures, which takes about a second per figure.
 
@@ -71,6 +82,7 @@ class EntropyTriangle(AbstractPlugin):
         confidence: float,
         n_draws: int,
         seed: int,
+        groups: Mapping[str, str | Sequence[str]] | None,
         rebuild: bool,
         figures: bool,
     ) -> None:
@@ -85,6 +97,9 @@ class EntropyTriangle(AbstractPlugin):
         self.start = start
         self.every = every
         self.settings = IntervalSettings(intervals, confidence, n_draws, seed)
+        if groups is not None and not isinstance(groups, Mapping):
+            raise ValueError(f"groups must map names to patterns of runs, got {groups!r}.")
+        self.groups = groups
         self.rebuild = rebuild
         self.figures = figures
 
@@ -113,13 +128,32 @@ class EntropyTriangle(AbstractPlugin):
             if not found:
                 raise ValueError(f"Run '{run.name}' has no outputs of {', '.join(self.splits)}.")
             confusions += found
-        write_triangle(confusions, self.settings, folder, figures=self.figures)
+        table = write_triangle(confusions, self.settings, folder, figures=self.figures)
+        self._compare(runs, family_labels(table), folder)
+
+    def _compare(self, runs: Sequence[Run], labels: Mapping[str, str], folder: Path) -> None:
+        """Write the comparison of groups of runs, if there are at least two."""
+        members = [(g, run) for run in runs for g in group_of(run, labels[run.family], self.groups)]
+        empty = set(self.groups or ()) - {group for group, _ in members}
+        if empty:
+            raise ValueError(f"Group '{min(empty)}' of the setting groups matches no run.")
+        if len({group for group, _ in members}) < 2:
+            return
+        found = []
+        for split in (split for split in self.splits if split in HELD_OUT):
+            for group, run in members:
+                iterations = self._iterations(run, split)
+                if iterations:
+                    outputs = read_outputs(run, split, iterations[-1][1])
+                    found.append(last_outputs(group, run, split, outputs))
+        write_comparison(found, self.settings, folder)
 
     def _confusions(self, run: Run) -> Iterator[ConfusionMatrix]:
         criterion = criterion_name(run)
         for split in self.splits:
             strata: dict[str, pd.Series] | None = None
-            for iteration, outputs in self._outputs(run, split):
+            for iteration, saved in self._iterations(run, split):
+                outputs = read_outputs(run, split, saved)
                 if strata is None:
                     strata = self._strata(run, split)
                 for column, stratum, chosen in _groups(run, strata, outputs):
@@ -135,14 +169,14 @@ class EntropyTriangle(AbstractPlugin):
                         stratum=stratum,
                     )
 
-    def _outputs(self, run: Run, split: str) -> Iterator[tuple[int, RunOutputs]]:
-        """Outputs of the selected iterations, in ascending order."""
+    def _iterations(self, run: Run, split: str) -> list[tuple[int, int | None]]:
+        """Selected iterations in ascending order; with None for outputs of the best one."""
         saved = iterations_with(run, split)
         shown = select_iterations(saved, self.start, self.every)
         has_best = split == "test" and (run.path / "_test" / "test_outputs.npy").is_file()
         best = best_iteration(run) if has_best else None
-        for iteration in sorted({*shown, *([best] if best and best not in saved else [])}):
-            yield iteration, read_outputs(run, split, iteration if iteration in saved else None)
+        selected = sorted({*shown, *([best] if best and best not in saved else [])})
+        return [(iteration, iteration if iteration in saved else None) for iteration in selected]
 
     def _strata(self, run: Run, split: str) -> dict[str, pd.Series]:
         """Values of each `stratify` column, in the order of the split."""

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from autrainer_ext.atomic import atomic_file
 from autrainer_ext_plugins.writing import write_table
 
+from .comparison import LastOutputs, comparison_table, describe
 from .figures import write_figures
 from .tables import COLUMNS, ConfusionMatrix, IntervalSettings, coordinate_table, summary_table
 
@@ -38,3 +40,19 @@ def write_triangle(
     if figures:
         write_figures(table, summary, folder, quiet=quiet)
     return table
+
+
+def write_comparison(
+    outputs: Sequence[LastOutputs], settings: IntervalSettings, folder: Path
+) -> None:
+    """Write `comparison.csv` and, in words, `comparison.txt`.
+
+    Args:
+        outputs: Labels of the last iterations of all runs.
+        settings: Settings of the intervals over samples.
+        folder: Folder to write to.
+    """
+    table = comparison_table(outputs, settings)
+    write_table(table, folder / "comparison.csv")
+    with atomic_file(folder / "comparison.txt") as part:
+        part.write_text("\n".join(describe(table, settings.confidence)) + "\n")

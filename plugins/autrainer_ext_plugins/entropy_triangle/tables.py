@@ -8,6 +8,7 @@ import pandas as pd
 from scipy.special import stdtrit
 from tqdm import tqdm
 
+from autrainer_ext.errors import unknown_name
 from autrainer_ext.information import (
     VIEWS,
     accuracy,
@@ -19,7 +20,6 @@ from autrainer_ext.information import (
     nit,
     triangle_points,
 )
-from autrainer_ext.errors import unknown_name
 from autrainer_ext.information.confusion_intervals import check_interval_settings
 from autrainer_ext.information.posterior import present_classes, samples_needed
 from autrainer_ext.runs import run_labels
