@@ -97,10 +97,8 @@ def sample_contributions(
     contributions = {}
     for name, interval in intervals.items():
         source, transform = TRANSFORMS.get(name, (name, unchanged))
-        own, ends = (
-            values[:, QUANTITIES.index(source)],
-            (transform(0, n_classes), transform(1, n_classes)),
-        )
+        own = values[:, QUANTITIES.index(source)]
+        ends = transform(0, n_classes), transform(1, n_classes)
         contributions[name] = _scale(interval, own if ends[0] < ends[1] else -own, ends, confidence)
     return contributions
 

@@ -138,9 +138,9 @@ def draw_views(axes: TernaryAxes, points: dict[str, TrianglePoint], look: Look) 
     """
     for view, point in points.items():
         is_open = view == "pred"
-        colors = (
-            {"facecolors": "none", "edgecolors": look.color} if is_open else {"color": look.color}
-        )
+        colors = {"facecolors": "none", "edgecolors": look.color}
+        if not is_open:
+            colors = {"color": look.color}
         axes.scatter(
             *_tlr(point),
             marker="x" if view == "true" else look.marker,

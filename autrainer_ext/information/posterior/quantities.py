@@ -66,9 +66,8 @@ def table_quantities(
     rows, columns = shares.sum(axis=-1), shares.sum(axis=-2)
     cells = shares.reshape(*shares.shape[:-2], -1)
     h_uniform = np.log2(n_classes or k)
-    linear = linear_quantities(
-        *(-_xlogx(p).sum(axis=-1) / h_uniform for p in (rows, columns, cells))
-    )
+    entropies = (-_xlogx(p).sum(axis=-1) / h_uniform for p in (rows, columns, cells))
+    linear = linear_quantities(*entropies)
     hits = np.diagonal(shares, axis1=-2, axis2=-1)
     recalls = np.divide(hits, rows, out=np.zeros_like(rows), where=rows > 0)
     counted = rows > 0 if counted is None else np.broadcast_to(counted, rows.shape)

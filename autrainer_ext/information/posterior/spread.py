@@ -288,10 +288,8 @@ def _with_high_share(
     multiplied by a common factor per draw, at most 1.5: half the distance to the next model.
     """
     in_hot, total = (counts * is_high).sum(axis=(1, 2)), counts.sum()
-    wanted = rng.beta(
-        in_hot + _SHARE_SAMPLES * share, total - in_hot + _SHARE_SAMPLES * (1 - share)
-    )
-    wanted = wanted.clip(1e-9, 1 - 1e-9)
+    prior, rest = _SHARE_SAMPLES * share, _SHARE_SAMPLES * (1 - share)
+    wanted = rng.beta(in_hot + prior, total - in_hot + rest).clip(1e-9, 1 - 1e-9)
     weight = counts.sum(axis=1)[:, None] / max(total, 1)
     factor = np.ones(len(rows))
     for _ in range(3):

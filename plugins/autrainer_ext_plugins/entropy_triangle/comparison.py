@@ -65,7 +65,7 @@ def last_outputs(group: str, run: Run, split: str, outputs: RunOutputs) -> LastO
     )
 
 
-def group_of(run: Run, label: str, groups: Mapping[str, str | Sequence[str]] | None) -> list[str]:
+def groups_of(run: Run, label: str, groups: Mapping[str, str | Sequence[str]] | None) -> list[str]:
     """Names of the groups that a run belongs to.
 
     Args:
@@ -165,14 +165,12 @@ def _sentences(rows: pd.DataFrame, verb: str) -> Iterator[str]:
         first = rows.iloc[0]
         yield f"no interval: needs {first['n_needed']} recordings, has {first['n_samples']}"
         return
-    for row in (
-        rows[rows["higher"] != ""]
-        .sort_values("difference", key=abs, ascending=False)
-        .to_dict("records")
-    ):
-        low, high = sorted((abs(row["low"]), abs(row["high"])))
+    told = rows[rows["higher"] != ""].sort_values("difference", key=abs, ascending=False)
+    for row in told.to_dict("records"):
         lower = row["second"] if row["higher"] == row["first"] else row["first"]
-        yield f"{row['higher']} {verb} {lower}, by {abs(row['difference']):.3f} ({low:.3f} to {high:.3f})"
+        low, high = sorted((abs(row["low"]), abs(row["high"])))
+        by = f"{abs(row['difference']):.3f} ({low:.3f} to {high:.3f})"
+        yield f"{row['higher']} {verb} {lower}, by {by}"
     open_ones = rows[rows["higher"] == ""]
     names = [f"{a} and {b}" for a, b in open_ones[["first", "second"]].to_numpy()]
     if len(names) > _NAMED_AT_MOST:

@@ -1,6 +1,7 @@
 """Read a confusion matrix from a table with or without class names."""
 
 import csv
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -144,7 +145,7 @@ def _increases(cells: list[str]) -> bool:
     if not all(_is_number(cell) for cell in cells):
         return False
     numbers = [float(cell) for cell in cells]
-    return all(one < other for one, other in zip(numbers, numbers[1:], strict=False))
+    return all(one < other for one, other in pairwise(numbers))
 
 
 def _is_number(cell: str) -> bool:

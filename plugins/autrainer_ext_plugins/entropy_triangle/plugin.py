@@ -21,7 +21,7 @@ from autrainer_ext.runs import (
 )
 from autrainer_ext_plugins.plugin import AbstractPlugin
 
-from .comparison import HELD_OUT, group_of, last_outputs
+from .comparison import HELD_OUT, groups_of, last_outputs
 from .criterion import criterion_name
 from .report import write_comparison, write_triangle
 from .tables import (
@@ -37,8 +37,8 @@ class EntropyTriangle(AbstractPlugin):
     """Entropy triangle coordinates of each run, split, iteration and stratum, with intervals.
 
     Files: `coordinates.csv`, `summary.csv` (means over seeds at the last iteration),
-    `comparison.csv` and `comparison.txt` (differences between criteria at the last iteration, on dev
-    and test) and figures: `runs/RUN` (trajectory of a run), `criteria_SPLIT` (all criteria) and
+    `comparison.csv` and `comparison.txt` (differences between criteria at the last iteration, on
+    dev and test) and figures: `runs/RUN` (trajectory of a run), `criteria_SPLIT` (all criteria) and
     `strata/` (strata of a criterion).
 
     Rows of the split "test" at iteration k belong to the weights after iteration k. The callback
@@ -111,8 +111,12 @@ class EntropyTriangle(AbstractPlugin):
             folder: Existing folder to write to.
 
         Raises:
-            ValueError: If a run has no outputs of the splits, or a file cannot be read.
+            ValueError: If a run has no outputs of the splits, a file cannot be read, or a group of
+                the setting `groups` has no run.
         """
+        for group in self.groups or ():
+            if not any(group in groups_of(run, "", self.groups) for run in runs):
+                raise ValueError(f"Group '{group}' of the setting groups matches no run.")
         without = [] if self.rebuild else [run.name for run in runs if _lacks_tables(run)]
         if without:
             others = f" and {len(without) - 1} more" if len(without) > 1 else ""
@@ -133,10 +137,9 @@ class EntropyTriangle(AbstractPlugin):
 
     def _compare(self, runs: Sequence[Run], labels: Mapping[str, str], folder: Path) -> None:
         """Write the comparison of groups of runs, if there are at least two."""
-        members = [(g, run) for run in runs for g in group_of(run, labels[run.family], self.groups)]
-        empty = set(self.groups or ()) - {group for group, _ in members}
-        if empty:
-            raise ValueError(f"Group '{min(empty)}' of the setting groups matches no run.")
+        members = [
+            (g, run) for run in runs for g in groups_of(run, labels[run.family], self.groups)
+        ]
         if len({group for group, _ in members}) < 2:
             return
         found = []

@@ -150,7 +150,7 @@ def _n_needed(counts: np.ndarray) -> int:
 def _limits(
     confusions: Sequence[ConfusionMatrix], settings: IntervalSettings, quiet: bool
 ) -> np.ndarray:
-    """Corrected values and limits, shape (matrices, 3, 3 views, quantities), with a progress bar."""
+    """Corrected values, lower and upper limits, shape (matrices, 3, 3 views, quantities)."""
     chosen = [number for number, _ in enumerate(confusions) if settings.which == "all"]
     if settings.which == "last":
         last: dict[tuple[str, str], int] = {}
