@@ -120,7 +120,8 @@ def _draw_tables(
     rows, hits = counts.sum(axis=1), np.diagonal(counts)
     mistakes = fit_spread(counts * ~np.eye(k, dtype=bool), is_mistakes=True) if k > 2 else None
     plain = fit_spread(counts, is_mistakes=False)
-    recall = fit_recall(hits, rows - hits, mistakes and mistakes.weight @ mistakes.base)
+    base = mistakes.weight @ mistakes.base if mistakes else None
+    recall = fit_recall(hits, rows - hits, base)
     odds = logsumexp(recall.log_weight) - logsumexp(plain.log_weight)
     odds += logsumexp(mistakes.log_weight) if mistakes else 0  # of two classes: one other column
     odds = TEMPER * (odds + np.log((1 - _NO_DIAGONAL) / _NO_DIAGONAL))
@@ -129,10 +130,10 @@ def _draw_tables(
     tables[:n_plain] = draw_spread(plain, n_plain, rng)[0]
     size = n_draws - n_plain
     if size:
-        spread, base = np.tile(1 - np.eye(2), (size, 1, 1)), None
+        spread, bases = np.tile(1 - np.eye(2), (size, 1, 1)), None
         if mistakes:
-            spread, base = draw_spread(mistakes, size, rng)
-        drawn = draw_recall(recall, base, size, rng)
+            spread, bases = draw_spread(mistakes, size, rng)
+        drawn = draw_recall(recall, bases, size, rng)
         tables[n_plain:] = spread * (1 - drawn)[..., None]
         tables[n_plain:, np.arange(k), np.arange(k)] = drawn
     return tables * margin[..., None], balanced_share(recall)

@@ -159,9 +159,12 @@ def _read(args: TriangleArgs) -> list["ConfusionMatrix"]:
 
 def _with_path(confusion: "ConfusionMatrix", path: Path) -> "ConfusionMatrix":
     """Matrix whose names begin with its path, to tell it from those of other paths."""
-    c = confusion
-    names = {"run": c.run, "family": c.family, "criterion": c.criterion}
-    return replace(c, **{key: f"{path}/{name}" for key, name in names.items()})
+    return replace(
+        confusion,
+        run=f"{path}/{confusion.run}",
+        family=f"{path}/{confusion.family}",
+        criterion=f"{path}/{confusion.criterion}",
+    )
 
 
 def _is_result(path: Path) -> bool:
