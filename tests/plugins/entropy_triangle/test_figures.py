@@ -19,7 +19,7 @@ matplotlib.use("agg")
 def confusions(families, seeds=1, epochs=2):
     rng = np.random.default_rng(0)
     for family, seed, epoch in itertools.product(range(families), range(seeds), range(epochs)):
-        counts = rng.integers(0, 9, (4, 4)) + (2 + epoch) * np.eye(4, dtype=int)
+        counts = rng.integers(0, 9, (4, 4)) + (9 + epoch) * np.eye(4, dtype=int)
         name = f"LongNameOfCriterion{family}"
         yield ConfusionMatrix(counts, f"{name}_{seed}", name, name, seed, "test", epoch + 1)
 
@@ -38,7 +38,7 @@ def drawn(monkeypatch, tmp_path):
 
     def draw(**how):
         table = coordinate_table(
-            list(confusions(**how)), IntervalSettings("basic", 0.95, 20, 0), quiet=True
+            list(confusions(**how)), IntervalSettings("last", 0.95, 100, 0), quiet=True
         )
         summary = summary_table(table, 0.95)
         figures.write_figures(table, summary, tmp_path, quiet=True)

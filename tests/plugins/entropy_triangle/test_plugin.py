@@ -70,7 +70,7 @@ def written(tmp_path_factory):
             make_run(experiment, criterion, seed, epochs=2)
     folder = experiment / "entropy_triangle"
     folder.mkdir()
-    load_plugin("EntropyTriangle", {"n_resamples": 30}).run(
+    load_plugin("EntropyTriangle", {"n_draws": 100}).run(
         find_runs(experiment.parent, "exp"), folder
     )
     return experiment, pd.read_csv(folder / "coordinates.csv"), folder
@@ -204,7 +204,7 @@ def test_figures_are_there_as_png_and_svg(written):
 
 def run_plugin(run, folder, **settings):
     folder.mkdir(exist_ok=True)
-    load_plugin("EntropyTriangle", {"n_resamples": 0, "figures": False} | settings).run(
+    load_plugin("EntropyTriangle", {"intervals": "none", "figures": False} | settings).run(
         [run], folder
     )
     return pd.read_csv(folder / "coordinates.csv")
@@ -251,11 +251,11 @@ def test_long_trajectories_are_thinned(tmp_path):
     [
         ({"splits": ["dev", "val"]}, "Unknown split 'val'"),
         ({"splits": "dev"}, "Setting 'splits' must be a list, got 'dev'"),
-        ({"start": 0}, "start must be a whole number from 1 on, got 0"),
+        ({"start": -1}, "start must be a whole number from 0 on, got -1"),
         ({"every": 1.5}, "every must be a whole number from 1 on, got 1.5"),
-        ({"method": "normal"}, "Unknown .*method 'normal'"),
-        ({"n_resamples": 1}, "Argument 'n_resamples' must be at least 2"),
-        ({"n_resamples": -5}, "Argument 'n_resamples' must be at least 2"),
+        ({"intervals": "first"}, "Unknown choice of intervals 'first'"),
+        ({"n_draws": 99}, "Argument 'n_draws' must be at least 100, got 99"),
+        ({"groups": ["*"]}, "groups must map names to patterns of runs"),
         ({"confidence": 95}, "Argument 'confidence' must be between 0 and 1"),
     ],
 )
@@ -291,7 +291,7 @@ import sys
 from pathlib import Path
 from autrainer_ext.runs import read_run
 from autrainer_ext_plugins.plugin import load_plugin
-load_plugin("EntropyTriangle", {"n_resamples": 20}).run([read_run(sys.argv[1])], Path("."))
+load_plugin("EntropyTriangle", {"n_draws": 100}).run([read_run(sys.argv[1])], Path("."))
 print({"torch", "autrainer.training", "autrainer.models", "aucurriculum"} & set(sys.modules))
 """
 
@@ -306,7 +306,7 @@ def test_real_runs_are_placed(tiny, command, tmp_path):
     shutil.copytree(tiny / "results", tmp_path / "results")
     command(
         "autrainer-ext", "postprocess", "results", "clean", "--no-summary",
-        "-p", "EntropyTriangle", "-o", "n_resamples=20", cwd=tmp_path,
+        "-p", "EntropyTriangle", "-o", "n_draws=100", cwd=tmp_path,
     )  # fmt: skip
     table = pd.read_csv(tmp_path / "results/clean/entropy_triangle/coordinates.csv")
     assert len(table) == 2 * 3 * 3 * 3 * 3  # runs, splits, iterations, strata, views
