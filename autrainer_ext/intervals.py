@@ -118,6 +118,8 @@ def share_interval(
         raise ValueError("Argument 'values' must be a one-dimensional array of values in [0, 1].")
     if not len(values):
         return np.nan, np.nan
+    if clusters is not None and len(np.unique(clusters)) == len(values):
+        clusters = None
     mean, n = values.mean(), float(len(values))
     if clusters is not None or not np.isin(values, (0, 1)).all():
         parts = values if clusters is None else cluster_contributions(values, clusters)

@@ -184,7 +184,7 @@ def draw_region(axes: TernaryAxes, limits: np.ndarray, look: Look) -> TrianglePo
 def _corners(limits: np.ndarray) -> TrianglePoint:
     """Corners of the region between limits, counter-clockwise: two coordinates are at a limit."""
     found = []
-    for free in range(3):
+    for free in range(3) if np.isfinite(limits).all() else ():
         fixed = [i for i in range(3) if i != free]
         for ends in product(*limits[fixed]):
             rest = 1 - sum(ends)

@@ -1,4 +1,5 @@
 import itertools
+from pathlib import Path
 
 import matplotlib
 import numpy as np
@@ -68,16 +69,50 @@ def test_texts_of_the_overview_do_not_overlap(drawn, families, seeds):
 
 
 def test_rows_of_the_overview_are_those_of_the_summary(drawn):
-    saved, summary = drawn(families=3, seeds=2)
+    saved, summary = drawn(families=3, seeds=3)
     _, first, second = saved["criteria_test"].axes
     rows = {view: summary[summary["view"] == view] for view in ("true", "pred", "joint")}
     names = [label.get_text() for label in first.get_yticklabels()]
-    assert names == [f"{name} (2 runs)" for name in rows["joint"]["criterion"]]
-    bars, markers = first.collections
-    values = rows["joint"]["mutual_information"]
-    np.testing.assert_allclose(markers.get_offsets()[:, 0], values)
+    assert names == [f"{name} (3 runs)" for name in rows["joint"]["criterion"]]
+    bars, points = first.lines[::2], first.lines[1::2]
+    values = rows["joint"]["mutual_information_corrected"]
+    np.testing.assert_allclose([point.get_xdata()[0] for point in points], values)
     limits = rows["joint"][["mutual_information_low", "mutual_information_high"]]
-    np.testing.assert_allclose([s[:, 0] for s in bars.get_segments()], limits)
-    for drawn_view, view in zip(second.collections[1::2], ("true", "pred"), strict=True):
-        np.testing.assert_allclose(drawn_view.get_offsets()[:, 0], rows[view]["divergence"])
-    assert "intervals over runs" in saved["criteria_test"]._suptitle.get_text()
+    np.testing.assert_allclose([bar.get_xdata() for bar in bars], limits)
+    points = second.lines[1::2]
+    for view, own in (("true", points[:3]), ("pred", points[3:])):
+        found = [point.get_xdata()[0] for point in own]
+        np.testing.assert_allclose(found, rows[view]["divergence_corrected"])
+    assert "intervals over runs and samples" in saved["criteria_test"]._suptitle.get_text()
+
+
+def test_two_runs_have_no_interval(drawn):
+    saved, summary = drawn(families=2, seeds=2)
+    triangle, first, _ = saved["criteria_test"].axes
+    assert summary.filter(regex="_low|_high").isna().all(axis=None)
+    assert not triangle.patches
+    assert "(2 runs: no interval)" in first.get_yticklabels()[0].get_text()
+    assert "intervals" not in saved["criteria_test"]._suptitle.get_text()
+
+
+def test_twenty_criteria_have_regions_and_looks_of_their_own(drawn):
+    saved, summary = drawn(families=20)
+    triangle, first, _ = saved["criteria_test"].axes
+    assert len(triangle.patches) == 20
+    looks = {
+        (line.get_marker(), bar.get_linestyle())
+        for bar, line in zip(first.lines[::2], first.lines[1::2], strict=True)
+    }
+    assert len(looks) == 20
+
+
+def test_names_that_differ_in_signs_have_figures_of_their_own():
+    used = set()
+    names = ["a/x", "a_x", "a x", "A_x"]
+    stems = [figures._unused(Path("runs") / figures._stem(name), used) for name in names]
+    assert [stem.as_posix() for stem in stems] == [
+        "runs/a_x",
+        "runs/a_x_2",
+        "runs/a_x_3",
+        "runs/A_x_4",
+    ]

@@ -118,8 +118,9 @@ def slow(targets, predicted, n_classes):
 
 def test_columns_are_those_promised(written):
     _, table, _ = written
-    limits = [f"{name}_{end}" for name in COORDINATES + SCORES for end in ("low", "high")]
-    assert table.columns.tolist() == COLUMNS + limits
+    endings = ("corrected", "low", "high")
+    limits = [f"{name}_{end}" for name in COORDINATES + SCORES for end in endings]
+    assert table.columns.tolist() == [*COLUMNS, "n_needed", *limits]
 
 
 def test_every_run_split_iteration_stratum_and_view_has_one_row(written):
@@ -154,11 +155,17 @@ def test_coordinates_are_those_of_the_saved_arrays(written):
 
 def test_limits_are_ordered_and_within_range(written):
     _, table, _ = written
+    is_last = table["iteration"] == 2
     for name in COORDINATES + SCORES:
-        low, high = table[f"{name}_low"], table[f"{name}_high"]
-        assert ((low >= 0) & (low <= high) & (high <= 1)).all(), name
-    accuracy = table["accuracy"]
-    assert ((table["accuracy_low"] <= accuracy) & (accuracy <= table["accuracy_high"])).all()
+        low, value, high = (table[f"{name}_{end}"] for end in ("low", "corrected", "high"))
+        needed = {"accuracy": 1, "balanced_accuracy": 20, "divergence": 20, "x": 100}.get(name, 50)
+        is_given = is_last & (table["n_samples"] >= needed)
+        assert is_given.equals(low.notna()), name
+        assert (~is_given | (low >= 0) & (low <= value) & (value <= high) & (high <= 1)).all(), name
+    accuracy = table["accuracy"][is_last]
+    assert (table["accuracy_low"][is_last] <= accuracy).all()
+    assert (accuracy <= table["accuracy_high"][is_last]).all()
+    assert (table["n_needed"] == 100).all()
 
 
 def test_summary_is_the_mean_over_seeds_at_the_last_iteration(written):
@@ -173,21 +180,26 @@ def test_summary_is_the_mean_over_seeds_at_the_last_iteration(written):
     row = summary[
         (summary["criterion"] == "CrossEntropy")
         & (summary["split"] == "test")
-        & (summary["stratum"] == "b")
+        & (summary["stratum"] == "all")
         & (summary["view"] == "pred")
     ].iloc[0]
-    values = table[
+    runs = table[
         (table["criterion"] == "CrossEntropy")
         & (table["split"] == "test")
-        & (table["stratum"] == "b")
+        & (table["stratum"] == "all")
         & (table["view"] == "pred")
         & (table["iteration"] == 2)
-    ]["x"]
-    assert len(values) == 3
-    assert row["x"] == pytest.approx(values.mean(), abs=1e-7)
-    assert row["x_sd"] == pytest.approx(values.std(ddof=1), abs=1e-7)
-    low, high = stats.t.interval(0.95, 2, values.mean(), stats.sem(values))
-    assert (row["x_low"], row["x_high"]) == pytest.approx((max(low, 0), min(high, 1)), abs=1e-7)
+    ]
+    assert len(runs) == 3
+    assert row["ema"] == pytest.approx(runs["ema"].mean(), abs=1e-7)
+    assert row["ema_sd"] == pytest.approx(runs["ema"].std(ddof=1), abs=1e-7)
+    values = runs["ema_corrected"]
+    over_runs = values.mean() - stats.t.interval(0.95, 2, values.mean(), stats.sem(values))[0]
+    over_samples = values.mean() - runs["ema_low"].mean()
+    low = values.mean() - math.hypot(over_runs, over_samples)
+    assert row["ema_corrected"] == pytest.approx(values.mean(), abs=1e-7)
+    assert row["ema_low"] == pytest.approx(max(low, 0), abs=1e-7)
+    assert np.isnan(row["x_low"])  # needs 100 samples
 
 
 def test_figures_are_there_as_png_and_svg(written):
@@ -199,7 +211,42 @@ def test_figures_are_there_as_png_and_svg(written):
         stems += [f"strata/{column}_test_{c}" for c in ("CrossEntropy", "BalancedCrossEntropy")]
     expected = {f"{stem}.{ending}" for stem in stems for ending in ("png", "svg")}
     found = {path.relative_to(folder).as_posix() for path in folder.rglob("*.*")}
-    assert found == expected | {"coordinates.csv", "summary.csv"}
+    tables = {"coordinates.csv", "summary.csv", "comparison.csv", "comparison.txt"}
+    assert found == expected | tables
+
+
+def test_criteria_are_compared_on_held_out_splits(written):
+    _, _, folder = written
+    table = pd.read_csv(folder / "comparison.csv", keep_default_na=False)
+    assert set(table["split"]) == {"dev", "test"}
+    scores = ["accuracy", "balanced_accuracy", "ema", "mutual_information", "skew"]
+    assert table["score"].tolist() == scores * 2
+    assert (table["first"] == "BalancedCrossEntropy").all()
+    assert (table["n_seeds"] == 3).all()
+    assert (table["low"] < table["difference"]).all()
+    assert (table["difference"] < table["high"]).all()
+    text = (folder / "comparison.txt").read_text()
+    assert "test, balanced accuracy: 60 recordings, 3 seeds, intervals over seeds" in text
+    assert "cannot be told apart: BalancedCrossEntropy and CrossEntropy" in text
+
+
+def test_any_groups_of_runs_can_be_compared(written, tmp_path):
+    experiment, *_ = written
+    runs = find_runs(experiment.parent, "exp")
+    settings = {"intervals": "none", "figures": False, "splits": ["test"], "n_draws": 100}
+    groups = {"balanced": "*Balanced*", "first seeds": ["*_1", "*_2"]}
+    load_plugin("EntropyTriangle", {**settings, "groups": groups}).run(runs, tmp_path)
+    table = pd.read_csv(tmp_path / "comparison.csv")
+    assert set(table["first"]) == {"balanced"}
+    assert (table["n_seeds"] == 2).all()
+    means = pd.read_csv(tmp_path / "coordinates.csv").query(
+        "iteration == 2 and stratum == 'all' and view == 'pred' and seed < 3"
+    ).groupby("criterion")["accuracy"].mean()  # fmt: skip
+    # the second group holds the runs of the first, too
+    expected = (means["BalancedCrossEntropy"] - means["CrossEntropy"]) / 2
+    assert table["difference"][0] == pytest.approx(expected, abs=1e-7)
+    with pytest.raises(ValueError, match="Group 'none' of the setting groups matches no run"):
+        load_plugin("EntropyTriangle", {**settings, "groups": {"none": "x"}}).run(runs, tmp_path)
 
 
 def run_plugin(run, folder, **settings):
