@@ -1,17 +1,20 @@
 """Callback that saves clean outputs of the training and test splits at every evaluation."""
 
 import copy
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+import yaml
 from autrainer.datasets import AbstractDataset
 from autrainer.datasets.utils import DatasetWrapper
 from torch.utils.data import DataLoader
 
 from autrainer_ext.atomic import atomic_file
 from autrainer_ext.compat import CallbackMixin
+from autrainer_ext.serving.forward import ForwardPass
 
 if TYPE_CHECKING:
     from autrainer.training import ModularTaskTrainer
@@ -30,7 +33,8 @@ class CleanOutputs(CallbackMixin):
     - `test_*.npy`: the test split.
 
     It also saves the tables of the splits as `_metadata/{train,dev,test}.csv`, so that results
-    can be grouped by their columns without the data.
+    can be grouped by their columns without the data, and the names of the index, target and
+    stratification columns as `_metadata/columns.yaml`.
 
     Training is not affected: random numbers, batches and weights stay the same.
 
@@ -51,11 +55,20 @@ class CleanOutputs(CallbackMixin):
         self.every = every
 
     def cb_on_train_begin(self, trainer: "ModularTaskTrainer") -> None:
-        """Save the tables of the splits."""
+        """Save the tables of the splits and the names of their columns."""
+        folder = Path(trainer.output_directory, "_metadata")
+        data = trainer.data
         for split in ("train", "dev", "test"):
-            table = getattr(trainer.data, f"df_{split}")
-            with atomic_file(Path(trainer.output_directory, "_metadata", f"{split}.csv")) as path:
-                table.to_csv(path, index=False)
+            with atomic_file(folder / f"{split}.csv") as path:
+                getattr(data, f"df_{split}").to_csv(path, index=False)
+        several = not isinstance(data.target_column, str)
+        columns = {
+            "index_column": data.index_column,
+            "target_column": list(data.target_column) if several else data.target_column,
+            "stratify": list(data.stratify),
+        }
+        with atomic_file(folder / "columns.yaml") as path:
+            path.write_text(yaml.safe_dump(columns, sort_keys=False))
 
     def cb_on_val_end(
         self, trainer: "ModularTaskTrainer", iteration: int, val_results: dict
@@ -95,18 +108,20 @@ class CleanOutputs(CallbackMixin):
 def _predict(
     model: torch.nn.Module, samples: DatasetWrapper, data: AbstractDataset, device: torch.device
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Outputs and targets in the order of the split. Mode and random state are restored."""
+    """Outputs and targets in the order of the split. Network and random state do not change."""
     loader = DataLoader(
         samples,
         batch_size=data.inference_batch_size,
         collate_fn=data.dev_transform.get_collate_fn(data),
     )
-    was_training = model.training
-    model.eval()
-    outputs, targets = [], []
-    with torch.random.fork_rng(devices=[]), torch.no_grad():
-        for features, target, _ in loader:
-            outputs.append(model(features.to(device)).float().cpu())
+    forward = ForwardPass(model, device=str(device), n_expected=len(samples))
+    targets = []
+
+    def features() -> Iterator[torch.Tensor]:
+        for batch, target, _ in loader:
             targets.append(target)
-    model.train(was_training)
-    return torch.cat(outputs).numpy(), torch.cat(targets).numpy()
+            yield batch
+
+    with torch.random.fork_rng(devices=[]):
+        outputs = torch.cat(list(forward.stream(features()))).float()
+    return outputs.numpy(), torch.cat(targets).numpy()

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from autrainer_ext.errors import unknown_name
+from autrainer_ext.serving.forward import ForwardPass
 
 
 def embed(
@@ -15,10 +16,12 @@ def embed(
     batches: Iterable[torch.Tensor],
     *,
     max_values: int = 4096,
+    device: str = "auto",
+    n_expected: int | None = None,
 ) -> dict[str, np.ndarray]:
     """Compute the outputs of several layers in one pass over the data.
 
-    The model runs in evaluation mode without gradients; its mode is restored afterwards.
+    The model runs in evaluation mode without gradients; it is not modified.
 
     Args:
         model: Network.
@@ -27,43 +30,59 @@ def embed(
         max_values: Largest length of an embedding, at least 1. Default: 4096. Outputs of shape
             (N, C, ...) are flattened. If they are too long, their longest axis after C is halved by
             averaging neighbours until they fit.
+        device: Device of the network; see `autrainer_ext.serving.forward.choose_device`.
+        n_expected: Number of samples, or None for many.
 
     Returns:
         Embeddings by layer, float32, shape (samples, values).
 
     Raises:
-        ValueError: If a layer does not exist, is not used, does not return a tensor with one row
-            per sample, or has more than `max_values` channels.
+        ValueError: If the device or a layer does not exist, or a layer is not used, does not
+            return a tensor with one row per sample, or has more than `max_values` channels.
     """
     modules = dict(model.named_modules())
     for layer in layers:
         if layer not in modules or not layer:
             outer = [name for name in modules if name and name.count(".") < 2]
             raise unknown_name("layer", layer, outer)
-    seen: dict[str, torch.Tensor] = {}
-    hooks = [
-        modules[layer].register_forward_hook(
-            lambda _module, _inputs, output, layer=layer: seen.update({layer: output})
-        )
-        for layer in layers
-    ]
+    forward = ForwardPass(_Layers(model, layers), device=device, n_expected=n_expected, fuse=False)
     parts: dict[str, list[np.ndarray]] = {layer: [] for layer in layers}
-    was_training = model.training
-    model.eval()
-    try:
-        with torch.inference_mode():
-            for features in batches:
-                seen.clear()
-                model(features)
-                for layer in layers:
-                    if not isinstance(seen.get(layer), torch.Tensor):
-                        raise ValueError(f"Layer '{layer}' is not used or returns no tensor.")
-                    parts[layer].append(_vectors(seen[layer], layer, max_values).cpu().numpy())
-    finally:
-        model.train(was_training)
-        for hook in hooks:
-            hook.remove()
+    for outputs in forward.outputs(batches):
+        for layer, output in zip(layers, outputs, strict=True):
+            parts[layer].append(_vectors(output, layer, max_values).numpy())
     return {layer: np.concatenate(arrays) for layer, arrays in parts.items()}
+
+
+class _Layers(nn.Module):
+    """Network that returns the outputs of inner layers."""
+
+    def __init__(self, model: nn.Module, layers: Sequence[str]) -> None:
+        super().__init__()
+        self.model = model
+        self.layers = layers
+
+    def forward(self, features: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        seen: dict[str, torch.Tensor] = {}
+        hooks = [
+            self.model.get_submodule(layer).register_forward_hook(
+                lambda _module, _inputs, output, layer=layer: seen.update({layer: output})
+            )
+            for layer in self.layers
+        ]
+        try:
+            self.model(features)
+        finally:
+            for hook in hooks:
+                hook.remove()
+        for layer in self.layers:
+            if not isinstance(seen.get(layer), torch.Tensor):
+                raise ValueError(f"Layer '{layer}' is not used or returns no tensor.")
+            if seen[layer].ndim < 2:
+                shape = tuple(seen[layer].shape)
+                raise ValueError(
+                    f"Layer '{layer}' returns shape {shape}, expected a row per sample."
+                )
+        return tuple(seen[layer] for layer in self.layers)
 
 
 def subsample(n_samples: int, n_kept: int, seed: int) -> np.ndarray:
@@ -90,10 +109,6 @@ def subsample(n_samples: int, n_kept: int, seed: int) -> np.ndarray:
 
 def _vectors(output: torch.Tensor, layer: str, max_values: int) -> torch.Tensor:
     """Flatten an output to at most `max_values` values per sample, shape (N, values), float32."""
-    if output.ndim < 2:
-        raise ValueError(
-            f"Layer '{layer}' returns shape {tuple(output.shape)}, expected one row per sample."
-        )
     while output[0].numel() > max_values:
         longest = max(range(2, output.ndim), key=lambda axis: output.shape[axis], default=None)
         if longest is None or output.shape[longest] == 1:

@@ -12,15 +12,18 @@ import torch
 from tqdm import tqdm
 
 from autrainer_ext.adaptation import Protocol, adapt, make_method, predict
+from autrainer_ext.adaptation.procedure import finite_rows
 from autrainer_ext.corruptions import ALL_CORRUPTIONS
 from autrainer_ext.runs import Run
+from autrainer_ext.serving.forward import ForwardPass, choose_device
 from autrainer_ext.serving.sounds import read_sounds
 from autrainer_ext_plugins.plugin import AbstractPlugin
+from autrainer_ext_plugins.run_columns import with_run_columns
 from autrainer_ext_plugins.writing import write_table
 
 from .figures import write_gains, write_trajectories
 from .recordings import TestRecordings, corrupted_features, read_test_recordings
-from .scores import accuracy, adaptation_scores, summarise, trajectory
+from .scores import accuracy, adaptation_scores, shared_cells, summarise, trajectory
 from .settings import MethodSettings, check_corruption, parse_method, parse_protocol
 
 KEY = ["run", "method", "protocol", "order", "corruption", "severity", "batch_size", "seed"]
@@ -34,7 +37,8 @@ class Adaptation(AbstractPlugin):
     - `results.csv`: one row per run, method, protocol, corruption, severity and seed, with 95 %
       bootstrap intervals over recordings. Existing rows are not computed again: remove the file
       after changing settings that are not among its columns.
-    - `summary.csv`: means over runs, corruptions, severities and seeds.
+    - `summary.csv`: means over runs, corruptions, severities and seeds, for all methods over the
+      same cells.
     - `trajectories.csv`: coordinates in the entropy triangle after every step.
     - `gain_*`, `trajectories_*`: figures of gains and trajectories.
 
@@ -54,6 +58,7 @@ class Adaptation(AbstractPlugin):
         group_column: Column of the test split that holds the groups of the order "grouped", or
             None.
         length: Length in seconds that clips are cut or padded to, or None.
+        device: Device of the networks; see `autrainer_ext.serving.forward.choose_device`.
         oracle: Whether to add the accuracy of the best pass by test labels for offline protocols.
 
     Raises:
@@ -61,6 +66,7 @@ class Adaptation(AbstractPlugin):
     """
 
     folder: ClassVar[str] = "adaptation"
+    tasks: ClassVar[tuple[str, ...] | None] = ("classification",)
 
     def __init__(
         self,
@@ -76,6 +82,7 @@ class Adaptation(AbstractPlugin):
         select: str | None,
         group_column: str | None,
         length: float | None,
+        device: str,
         oracle: bool,
     ) -> None:
         self.methods = [parse_method(method) for method in methods]
@@ -92,6 +99,7 @@ class Adaptation(AbstractPlugin):
         self.select = select
         self.group_column = group_column
         self.length = length
+        self.device = choose_device(device)
         self.oracle = oracle
 
     def run(self, runs: Sequence[Run], folder: Path) -> None:
@@ -122,23 +130,40 @@ class Adaptation(AbstractPlugin):
                     group_column=self.group_column,
                     length=self.length,
                 )
+                source = ForwardPass(recordings.reader.model, device=str(self.device))
             sounds = self._read_sounds(corruption, recordings.sample_rate)
             features = corrupted_features(
                 recordings, corruption, severity, seed=seed, sounds=sounds
             )
+            before = finite_rows(source(features))
+            features = features.to(self.device)
             for method, protocol in missing:
                 key = _key_columns(run, corruption, severity, seed, method, protocol)
                 scores, points = self._adapt(
-                    recordings, features, method, replace(protocol, seed=seed)
+                    recordings, features, before, method, replace(protocol, seed=seed)
                 )
                 rows.append(key | scores)
                 traces += [key | point for point in points]
-            write_table(pd.DataFrame(rows), folder / "results.csv")
-            write_table(pd.DataFrame(traces), folder / "trajectories.csv")
+            self._write(rows, runs, folder / "results.csv")
+            self._write(traces, runs, folder / "trajectories.csv")
         table = pd.DataFrame(rows)
-        write_table(summarise(table), folder / "summary.csv")
+        shared = shared_cells(table)
+        if len(shared) < len(table):
+            tqdm.write(
+                f"Adaptation: summary.csv leaves out {len(table) - len(shared)} of {len(table)} "
+                "rows of results.csv, whose cells lack some of the methods: run all methods on the "
+                "same corruptions, severities and seeds to compute the rest."
+            )
+        (folder / "summary.csv").unlink(missing_ok=True)
+        if len(shared):
+            write_table(summarise(shared), folder / "summary.csv")
         write_gains(table, folder)
         write_trajectories(pd.DataFrame(traces), folder)
+
+    def _write(self, rows: list[dict], runs: Sequence[Run], path: Path) -> None:
+        """Write rows with the description of their runs; `seed` is that of the corruption."""
+        table = with_run_columns(pd.DataFrame(rows), runs, seed="training_seed")
+        write_table(table, path)
 
     def _missing(
         self, done: set[tuple[str, ...]], run: Run, corruption: str, severity: int, seed: int
@@ -159,13 +184,14 @@ class Adaptation(AbstractPlugin):
         self,
         recordings: TestRecordings,
         features: torch.Tensor,
+        before: torch.Tensor,
         method: MethodSettings,
         protocol: Protocol,
     ) -> tuple[dict, list[dict]]:
-        """Scores and trajectory of one method under one protocol."""
+        """Scores and trajectory of one method under one protocol, with the logits before it."""
         model, targets = recordings.reader.model, recordings.targets
-        before = make_method("source", model).predict(features)
-        adapted = make_method(method.name, copy.deepcopy(model), method.options)
+        network = copy.deepcopy(model).to(self.device)
+        adapted = make_method(method.name, network, method.options)
         accuracies: list[float] = []
         uses_oracle = self.oracle and protocol.mode == "offline"
         outcome = adapt(
@@ -174,11 +200,11 @@ class Adaptation(AbstractPlugin):
             protocol,
             targets=targets,
             groups=recordings.groups,
-            after_pass=(lambda logits: accuracies.append(accuracy(logits, targets)))
+            after_pass=(lambda logits: accuracies.append(accuracy(logits.cpu(), targets)))
             if uses_oracle
             else None,
         )
-        clean = predict(adapted, recordings.clean, protocol)
+        clean = predict(adapted, recordings.clean.to(self.device), protocol).cpu()
         scores = adaptation_scores(before, outcome, clean, targets)
         if uses_oracle:
             scores["oracle_accuracy_after"] = max(accuracies)

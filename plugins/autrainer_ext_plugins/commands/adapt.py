@@ -11,7 +11,7 @@ from autrainer.core.scripts import AbstractScript
 from .arguments import (
     add_options,
     check_free,
-    check_input_folder,
+    check_inputs,
     check_model,
     find_audio_files,
     progress_bar,
@@ -41,7 +41,7 @@ class AdaptArgs:
     """Arguments of the command."""
 
     model: str
-    input: str
+    input: list[str]
     output: str
     method: str
     checkpoint: str
@@ -52,6 +52,7 @@ class AdaptArgs:
     learning_rate: float | None
     parameters: str | None
     length: float | None
+    device: str
     seed: int
     quiet: bool
 
@@ -74,7 +75,12 @@ class AdaptScript(AbstractScript):
         """Add the arguments of the command."""
         add = self.parser.add_argument
         add("model", help="Run or model directory.")
-        add("input", help="Folder of audio from the place where the model will be used.")
+        add(
+            "input",
+            nargs="+",
+            help="Audio files, and folders of audio files, from the place where the model will be "
+            "used.",
+        )
         add("output", help="Model directory to write.")
         add("--method", choices=_METHODS, default="ntta", help="Adaptation method. Default: ntta.")
         add_options(self.parser, "checkpoint", "extension", "recursive")
@@ -94,7 +100,7 @@ class AdaptScript(AbstractScript):
             "Default: those of the method.",
         )
         add("--length", type=float, metavar="S", help="Cut or pad all files to S seconds.")
-        add_options(self.parser, "seed", "quiet")
+        add_options(self.parser, "device", "seed", "quiet")
 
     def main(self, args: AdaptArgs) -> None:
         """Run the command; exits with 3 if some files could not be used.
@@ -126,7 +132,7 @@ class AdaptScript(AbstractScript):
 def _check_arguments(args: AdaptArgs) -> None:
     """Check what can be checked without slow imports."""
     check_model(args.model, args.checkpoint)
-    check_input_folder(args.input)
+    check_inputs(args.input)
     check_free(args.output)
     if args.batch_size < 2:
         raise ValueError(f"Option --batch-size must be at least 2, got {args.batch_size}.")
@@ -144,21 +150,24 @@ def _adapt(args: AdaptArgs) -> tuple["pd.DataFrame", int, int, bool]:
 
     from autrainer_ext.adaptation import Protocol, adapt, make_method, settle
     from autrainer_ext.serving.features import FeatureReader
+    from autrainer_ext.serving.forward import choose_device
 
-    files = find_audio_files(args.input, args.extension, args.recursive)
+    device = choose_device(args.device)
+    root, files = find_audio_files(args.input, args.extension, args.recursive)
     protocol = Protocol(
         mode="offline", passes=args.passes, batch_size=args.batch_size, seed=args.seed
     )
     reader = FeatureReader(
         model_path=args.model, checkpoint=args.checkpoint, length_seconds=args.length
     )
-    method = make_method(args.method, reader.model, _method_options(args))
-    read = reader.read(args.input, files, progress=progress_bar("Reading", quiet=args.quiet))
+    method = make_method(args.method, reader.model.to(device), _method_options(args))
+    read = reader.read(root, files, progress=progress_bar("Reading", quiet=args.quiet))
     _check_number_of_files(read, len(files))
-    steps = pd.DataFrame(adapt(method, read.features, protocol).steps)
+    features = read.features.to(device)
+    steps = pd.DataFrame(adapt(method, features, protocol).steps)
     has_changed = bool((steps["event"] == "adapted").any()) or args.method == "batch_norm"
     if has_changed:
-        settle(method, read.features, batch_size=args.batch_size, seed=args.seed)
+        settle(method, features, batch_size=args.batch_size, seed=args.seed)
     _write(args, method, steps, read.errors)
     return steps, len(files), len(read.errors), has_changed
 
@@ -186,10 +195,9 @@ def _write(
     args: AdaptArgs, method: "AdaptationMethod", steps: "pd.DataFrame", errors: "pd.DataFrame"
 ) -> None:
     """Write the model directory, the steps and the unusable files."""
-    import torch
-
     from autrainer_ext.atomic import atomic_folder
     from autrainer_ext.serving.audio_files import write_errors
+    from autrainer_ext.serving.model_directory import save_tensors
     from autrainer_ext_plugins.writing import write_table
 
     with atomic_folder(Path(args.output)) as folder:
@@ -197,6 +205,6 @@ def _write(
             if Path(args.model, name).is_file():
                 shutil.copy(Path(args.model, name), folder)
         (folder / "_best").mkdir()
-        torch.save(method.model.state_dict(), folder / "_best" / "model.pt")
+        save_tensors(method.model.cpu().state_dict(), folder / "_best" / "model.pt")
         write_table(steps, folder / "adaptation.csv")
         write_errors(errors, folder)

@@ -5,96 +5,18 @@ error of a command line.
 """
 
 import argparse
-from collections.abc import Callable, Iterable, Iterator
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from autrainer.core.scripts import CommandLineError
 
-from autrainer_ext.atomic import is_free
+from autrainer_ext.atomic import is_free, is_temporary, remove_leftovers
 from autrainer_ext.configurations import configuration_names, find_configuration
 from autrainer_ext.errors import unknown_name
 from autrainer_ext.serving.audio_files import collect_files
-
-_OPTIONS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
-    "checkpoint": (
-        ("-c", "--checkpoint"),
-        {
-            "default": "_best",
-            "metavar": "C",
-            "help": "Folder of the weights in the model directory. Default: _best.",
-        },
-    ),
-    "extension": (
-        ("-e", "--extension"),
-        {"default": "wav", "metavar": "E", "help": "Extension of the audio files. Default: wav."},
-    ),
-    "recursive": (
-        ("-r", "--recursive"),
-        {"action": "store_true", "help": "Search sub-folders too."},
-    ),
-    "seed": (
-        ("--seed",),
-        {
-            "type": int,
-            "default": 0,
-            "metavar": "S",
-            "help": "Seed of all random draws. Default: 0.",
-        },
-    ),
-    "overwrite": (
-        ("--overwrite",),
-        {
-            "action": "store_true",
-            "help": "Replace earlier results in an output folder that contains nothing else.",
-        },
-    ),
-    "quiet": (("-q", "--quiet"), {"action": "store_true", "help": "Print only errors."}),
-}
-
-
-def add_options(parser: argparse.ArgumentParser, *names: str) -> None:
-    """Add shared options to a command.
-
-    Args:
-        parser: Parser of the command.
-        names: Names of options: "checkpoint", "extension", "recursive", "seed", "overwrite" or
-            "quiet".
-    """
-    for name in names:
-        flags, settings = _OPTIONS[name]
-        parser.add_argument(*flags, **settings)
-
-
-def replace_help(parser: argparse.ArgumentParser, texts: dict[str, str]) -> None:
-    """Replace the help texts of arguments that a command inherits from the host.
-
-    Args:
-        parser: Parser of the command.
-        texts: Help text for each name of an argument. Arguments that are left out keep the text of
-            the host; names of shared options of `add_options` may have an empty text, for theirs.
-    """
-    for action in parser._actions:
-        if action.dest in texts:
-            action.help = texts[action.dest] or _OPTIONS[action.dest][1]["help"]
-
-
-def add_batch_size(parser: argparse.ArgumentParser, default: int) -> None:
-    """Add the option for the number of inputs per forward pass of the network.
-
-    Args:
-        parser: Parser of the command.
-        default: Default of the command.
-    """
-    parser.add_argument(
-        "-b",
-        "--batch-size",
-        type=positive_int,
-        default=default,
-        metavar="B",
-        help=f"Maximum number of inputs per forward pass. Default: {default}.",
-    )
 
 
 def positive_int(text: str) -> int:
@@ -115,6 +37,110 @@ def positive_int(text: str) -> int:
     return int(text)
 
 
+_OPTIONS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
+    "input": (
+        ("input",),
+        {"nargs": "+", "help": "Audio files, and folders of audio files."},
+    ),
+    "checkpoint": (
+        ("-c", "--checkpoint"),
+        {
+            "default": "_best",
+            "metavar": "C",
+            "help": "Folder of the weights in the model directory. Default: _best.",
+        },
+    ),
+    "extension": (
+        ("-e", "--extension"),
+        {
+            "default": "wav",
+            "metavar": "E",
+            "help": "Extension of files in folders. Default: wav.",
+        },
+    ),
+    "recursive": (
+        ("-r", "--recursive"),
+        {"action": "store_true", "help": "Search sub-folders too."},
+    ),
+    "seed": (
+        ("--seed",),
+        {
+            "type": int,
+            "default": 0,
+            "metavar": "S",
+            "help": "Seed of all random draws. Default: 0.",
+        },
+    ),
+    "batch_size": (
+        ("-b", "--batch-size"),
+        {
+            "type": positive_int,
+            "metavar": "B",
+            "help": "Most inputs per forward pass of the network. Default: as many as fit.",
+        },
+    ),
+    "device": (
+        ("--device",),
+        {
+            "default": "auto",
+            "metavar": "D",
+            "help": "Device of the network: cpu, cuda, cuda:N or mps.\n"
+            "Default: auto, a GPU if there is one.",
+        },
+    ),
+    "overwrite": (
+        ("--overwrite",),
+        {
+            "action": "store_true",
+            "help": "Replace earlier results in an output folder that contains nothing else.",
+        },
+    ),
+    "quiet": (("-q", "--quiet"), {"action": "store_true", "help": "Print only errors."}),
+}
+
+
+def add_options(parser: argparse.ArgumentParser, *names: str) -> None:
+    """Add shared options to a command.
+
+    Args:
+        parser: Parser of the command.
+        names: Names of options: "input", "checkpoint", "extension", "recursive", "seed",
+            "batch_size", "device", "overwrite" or "quiet".
+    """
+    for name in names:
+        flags, settings = _OPTIONS[name]
+        parser.add_argument(*flags, **settings)
+
+
+def replace_help(parser: argparse.ArgumentParser, texts: dict[str, str]) -> None:
+    """Replace the help texts of arguments that a command inherits from the host.
+
+    Args:
+        parser: Parser of the command.
+        texts: Help text for each name of an argument. Arguments that are left out keep the text of
+            the host; names of shared options of `add_options` may have an empty text, for theirs.
+    """
+    for action in parser._actions:
+        if action.dest in texts:
+            action.help = texts[action.dest] or _OPTIONS[action.dest][1]["help"]
+
+
+def complete(
+    parser: argparse.ArgumentParser, argument: str, names: Callable[..., Iterable[str]]
+) -> None:
+    """Let the shell complete an argument.
+
+    Args:
+        parser: Parser of the command.
+        argument: Name of the argument.
+        names: Function that lists the values, called with the keyword arguments of argcomplete:
+            `parsed_args` are the arguments so far.
+    """
+    for action in parser._actions:
+        if action.dest == argument:
+            vars(action)["completer"] = names
+
+
 @contextmanager
 def reporting_errors(parser: argparse.ArgumentParser) -> Iterator[None]:
     """Raise the errors of a block as errors of the command line, with exit code 1.
@@ -123,12 +149,13 @@ def reporting_errors(parser: argparse.ArgumentParser) -> Iterator[None]:
         parser: Parser of the command.
 
     Raises:
-        CommandLineError: If the block raises `ValueError` or `FileExistsError`.
+        CommandLineError: If the block raises `ValueError` or `OSError`.
     """
     try:
         yield
-    except (ValueError, FileExistsError) as error:
-        raise CommandLineError(parser, str(error), code=1) from error
+    except (ValueError, OSError) as error:
+        message = " ".join(str(error).split())
+        raise CommandLineError(parser, message, code=1) from error
 
 
 def check_model(directory: Path | str, checkpoint: str) -> None:
@@ -150,37 +177,55 @@ def check_model(directory: Path | str, checkpoint: str) -> None:
         raise ValueError(f"Model directory '{directory}' has no model.yaml.")
 
 
-def check_input_folder(folder: Path | str) -> None:
-    """Check that the input folder exists.
+def check_inputs(inputs: Iterable[Path | str]) -> None:
+    """Check that the inputs exist.
 
     Args:
-        folder: Folder of audio files.
+        inputs: Audio files and folders of audio files.
 
     Raises:
-        ValueError: If the folder does not exist.
+        ValueError: If one of them does not exist or cannot be read.
     """
-    if not Path(folder).is_dir():
-        raise ValueError(f"Input folder '{folder}' does not exist.")
+    for path in inputs:
+        if not Path(path).exists():
+            raise ValueError(f"Input '{path}' does not exist.")
+        if Path(path).is_dir() and not os.access(path, os.R_OK | os.X_OK):
+            raise ValueError(f"Input '{path}' cannot be read: permission denied.")
 
 
-def find_audio_files(folder: Path | str, extension: str, recursive: bool) -> list[str]:
-    """Find the audio files of a folder.
+def find_audio_files(
+    inputs: Sequence[Path | str], extension: str, recursive: bool
+) -> tuple[Path, list[str]]:
+    """Find the audio files of all inputs.
 
     Args:
-        folder: Existing folder.
-        extension: Extension of the files.
+        inputs: Existing audio files, of any extension, and folders.
+        extension: Extension of the files in folders.
         recursive: Whether to search sub-folders too.
 
     Returns:
-        Paths relative to the folder, sorted; at least one.
+        Folder that contains all of them, and paths relative to it, sorted, without repetition; at
+        least one.
 
     Raises:
         ValueError: If there are no such files.
     """
-    files = collect_files(str(folder), extension, recursive)
+    if len(inputs) == 1 and Path(inputs[0]).is_dir():
+        root = Path(inputs[0])
+        files = collect_files(str(root), extension, recursive)
+    else:
+        paths = [os.path.abspath(path) for path in inputs]
+        folders = [path if os.path.isdir(path) else os.path.dirname(path) for path in paths]
+        root = Path(os.path.commonpath(folders))
+        found = [path for path in paths if not os.path.isdir(path)]
+        for folder in filter(os.path.isdir, paths):
+            names = collect_files(folder, extension, recursive)
+            found += [os.path.join(folder, name) for name in names]
+        files = sorted({os.path.relpath(path, root) for path in found})
     if not files:
-        raise ValueError(f"No '{extension}' files found in '{folder}'.")
-    return files
+        where = ", ".join(f"'{path}'" for path in inputs)
+        raise ValueError(f"No '{extension}' files found in {where}.")
+    return root, files
 
 
 def find_preprocessing(name: str) -> str | None:
@@ -215,6 +260,7 @@ def check_free(output: Path | str) -> None:
     Raises:
         ValueError: If it is a file or a folder that is not empty.
     """
+    remove_leftovers(Path(output).parent)
     if not is_free(Path(output)):
         raise ValueError(f"Output '{output}' exists and is not an empty folder: choose another.")
 
@@ -234,6 +280,7 @@ def earlier_results(output: Path, overwrite: bool, is_result: Callable[[Path], b
         ValueError: If the output is a file, contains results that may not be replaced, or contains
             any file that is not an earlier result.
     """
+    remove_leftovers(output, recursive=True)
     if is_free(output):
         return []
     if not output.is_dir():
@@ -242,7 +289,9 @@ def earlier_results(output: Path, overwrite: bool, is_result: Callable[[Path], b
         raise ValueError(
             f"Output folder '{output}' is not empty: choose another, or add --overwrite."
         )
-    files = [path for path in sorted(output.rglob("*")) if not path.is_dir()]
+    entries = [entry for entry in output.iterdir() if not is_temporary(entry)]
+    within = [path for entry in entries for path in (entry, *entry.rglob("*"))]
+    files = sorted(path for path in within if not path.is_dir())
     for file in files:
         name = file.relative_to(output)
         if not is_result(name):
@@ -264,7 +313,10 @@ def read_class_list(path: Path | str) -> list[str]:
     """
     if not Path(path).is_file():
         raise ValueError(f"File of class names '{path}' does not exist.")
-    lines = Path(path).read_text(encoding="utf-8").splitlines()
+    try:
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"File of class names '{path}' is not text in UTF-8.") from error
     names = [line.strip() for line in lines if line.strip()]
     if not names:
         raise ValueError(f"File of class names '{path}' is empty.")

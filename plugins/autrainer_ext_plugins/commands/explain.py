@@ -9,9 +9,8 @@ from autrainer.core.scripts import AbstractScript
 from autrainer_ext.explanation.settings import ExplainSettings
 
 from .arguments import (
-    add_batch_size,
     add_options,
-    check_input_folder,
+    check_inputs,
     check_model,
     find_audio_files,
     find_preprocessing,
@@ -24,7 +23,7 @@ class ExplainArgs:
     """Arguments of the command."""
 
     model: str
-    input: str
+    input: list[str]
     output: str
     explainer: list[str]
     mask: list[str] | None
@@ -41,7 +40,8 @@ class ExplainArgs:
     checkpoint: str
     extension: str
     recursive: bool
-    batch_size: int
+    batch_size: int | None
+    device: str
     seed: int
     quiet: bool
 
@@ -52,7 +52,7 @@ class ExplainScript(AbstractScript):
     def __init__(self) -> None:
         super().__init__(
             "explain",
-            "Explain a model's predictions for a folder of audio.",
+            "Explain a model's predictions for audio files.",
             "Writes scores.csv (one row per clip, explainer and mask), summary.csv (means with\n"
             "bootstrap intervals, next to those of random explanations) and, per clip, panels and\n"
             "FLAC files of the parts that explanations keep and remove. If OUTPUT holds an\n"
@@ -60,6 +60,7 @@ class ExplainScript(AbstractScript):
             "Exit code: 0 all files explained, 1 none, 3 some; errors.csv lists the others.",
             "Examples:\n"
             "  autrainer-ext explain model recordings out\n"
+            "  autrainer-ext explain model one.wav other.flac recordings out\n"
             "  autrainer-ext explain model recordings out --explainer grad_cam lime-onsets\n"
             "  autrainer-ext explain model recordings out --noise white hall.wav --alpha 0.6",
             dataclass=ExplainArgs,
@@ -70,7 +71,7 @@ class ExplainScript(AbstractScript):
         add = self.parser.add_argument
         explainers = list(ExplainSettings.explainers)
         add("model", help="Run or model directory.")
-        add("input", help="Folder of audio files.")
+        add_options(self.parser, "input")
         add("output", help="Folder to create, or to continue.")
         add(
             "--explainer",
@@ -138,8 +139,16 @@ class ExplainScript(AbstractScript):
             metavar="P",
             help="Preprocessing configuration. Default: that of the model.",
         )
-        add_batch_size(self.parser, ExplainSettings.batch_size)
-        add_options(self.parser, "checkpoint", "extension", "recursive", "seed", "quiet")
+        add_options(
+            self.parser,
+            "batch_size",
+            "device",
+            "checkpoint",
+            "extension",
+            "recursive",
+            "seed",
+            "quiet",
+        )
 
     def main(self, args: ExplainArgs) -> None:
         """Run the command; exits with 3 if some files could not be explained.
@@ -156,9 +165,9 @@ class ExplainScript(AbstractScript):
         # imported late: both import torch, and errors in arguments should be reported at once
         from autrainer_ext_plugins.fidelity.folder import FolderExplanation
 
-        files = find_audio_files(args.input, args.extension, args.recursive)
+        root, files = find_audio_files(args.input, args.extension, args.recursive)
         work = FolderExplanation(
-            settings, model=Path(args.model), input=Path(args.input), output=Path(args.output)
+            settings, model=Path(args.model), input=root, output=Path(args.output)
         )
         if work.no_audio_reason and not args.quiet:
             print(f"No audio of the parts: {work.no_audio_reason}")
@@ -176,7 +185,7 @@ class ExplainScript(AbstractScript):
 def _check_paths(args: ExplainArgs) -> None:
     """Check that all files and folders exist."""
     check_model(args.model, args.checkpoint)
-    check_input_folder(args.input)
+    check_inputs(args.input)
     for path in [*(name for name in args.noise if name != "white"), args.targets]:
         if path is not None and not Path(path).is_file():
             raise ValueError(f"File '{path}' does not exist.")
@@ -203,5 +212,6 @@ def _read_settings(args: ExplainArgs) -> ExplainSettings:
         preprocessing=find_preprocessing(args.preprocess_cfg),
         checkpoint=args.checkpoint,
         batch_size=args.batch_size,
+        device=args.device,
         seed=args.seed,
     )

@@ -1,5 +1,6 @@
 """Command `inference`: the host's command in batches, with bad files reported in `errors.csv`."""
 
+import hashlib
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,10 +9,12 @@ from typing import TYPE_CHECKING
 from autrainer.core.scripts import CommandLineError, InferenceScript
 from autrainer.core.scripts.inference_script import InferenceArgs
 
+import autrainer_ext
+from autrainer_ext.trust import DESCRIPTIONS
+
 from .arguments import (
-    add_batch_size,
     add_options,
-    check_input_folder,
+    check_inputs,
     check_model,
     earlier_results,
     find_audio_files,
@@ -24,14 +27,15 @@ from .arguments import (
 if TYPE_CHECKING:
     from autrainer_ext.serving.inference import BatchedInference
 
+_FILES_AT_ONCE = 64  # of which at most those of one killed process have to be predicted again
 _TABLES = {"results.csv", "results.yaml", "errors.csv"}
 _HELP = {
     "model": "Run or model directory, or a model of Hugging Face:\n"
     "hf:repo_id[@revision][:subdir][#local_dir].",
-    "input": "Folder of audio files.",
+    "input": "",
     "output": "Folder to create.",
     "checkpoint": "",
-    "device": "Device of the network, such as cuda:0. Default: cpu.",
+    "device": "",
     "extension": "",
     "recursive": "",
     "embeddings": "Save the embedding of each file too, in a .pt file.",
@@ -52,17 +56,18 @@ _HELP = {
 class BatchedInferenceArgs(InferenceArgs):
     """Arguments of the host's command and of this command."""
 
-    batch_size: int
+    input: list[str]  # one path in the host
+    batch_size: int | None
     quiet: bool
     overwrite: bool
 
 
 class BatchedInferenceScript(InferenceScript):
-    """Predict the audio files of a folder with a trained model."""
+    """Predict audio files with a trained model."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.description = "Predict the audio files of a folder with a trained model, in batches."
+        self.description = "Predict audio files with a trained model, in batches."
         self.extended_description = (
             "Writes results.csv and results.yaml in the format of the host, sorted by file name.\n"
             "Files that cannot be used are listed in errors.csv with a reason.\n"
@@ -79,8 +84,11 @@ class BatchedInferenceScript(InferenceScript):
         """Add the arguments of the host's command and of this command."""
         super().add_arguments()
         replace_help(self.parser, _HELP)
-        add_batch_size(self.parser, default=32)
-        add_options(self.parser, "quiet", "overwrite")
+        self.parser.set_defaults(device="auto")
+        for action in self.parser._actions:
+            if action.dest == "input":
+                action.nargs = "+"
+        add_options(self.parser, "batch_size", "quiet", "overwrite")
 
     def main(self, args: BatchedInferenceArgs) -> None:
         """Run the command; the exit code is 3 if some files cannot be predicted.
@@ -90,26 +98,15 @@ class BatchedInferenceScript(InferenceScript):
         """
         self._check_options(args)
         with reporting_errors(self.parser):
-            _check_paths(args)
-            files = find_audio_files(args.input, args.extension, args.recursive)
+            earlier = _check_paths(args)
+            root, files = find_audio_files(args.input, args.extension, args.recursive)
             args.model = self._assert_model_exists(args)
             check_model(args.model, args.checkpoint)
-            inference = _load(args)
-        from autrainer_ext.serving.predictions import write_predictions
-
-        progress = progress_bar(
-            "Inference",
-            quiet=args.quiet or args.update_frequency == 0,
-            miniters=args.update_frequency,
-        )
-        predictions = inference.run(
-            args.input, files, embeddings=args.embeddings, progress=progress
-        )
-        write_predictions(predictions, Path(args.output), args.extension)
-        self._report(args, len(files), len(predictions.errors))
+            inference = _load(args, len(files))
+            n_failed = _predict(args, inference, root, files, earlier)
+        self._report(args, len(files), n_failed)
 
     def _check_options(self, args: BatchedInferenceArgs) -> None:
-        self._assert_valid_device(args)
         if (args.window_length is None) != (args.stride_length is None):
             raise CommandLineError(self.parser, "Options -w and -s need each other: give both.")
         for option in ("window_length", "stride_length", "min_length", "sample_rate"):
@@ -131,22 +128,76 @@ class BatchedInferenceScript(InferenceScript):
             sys.exit(3)
 
 
-def _check_paths(args: BatchedInferenceArgs) -> None:
-    """Check all paths, and replace the name of the preprocessing configuration by its path."""
+def _check_paths(args: BatchedInferenceArgs) -> list[Path]:
+    """Check all paths, and replace the name of the preprocessing configuration by its path.
+
+    Returns:
+        Earlier results to replace.
+    """
     if not args.model.startswith("hf:"):
         check_model(args.model, args.checkpoint)
-    check_input_folder(args.input)
+    check_inputs(args.input)
     args.preprocess_cfg = find_preprocessing(str(args.preprocess_cfg))
     output = Path(args.output)
     has_results = (output / "results.csv").is_file()
-    earlier_results(
+    return earlier_results(
         output,
         args.overwrite,
         lambda path: str(path) in _TABLES or (has_results and path.suffix == ".pt"),
     )
 
 
-def _load(args: BatchedInferenceArgs) -> "BatchedInference":
+def _predict(
+    args: BatchedInferenceArgs,
+    inference: "BatchedInference",
+    root: Path,
+    files: list[str],
+    earlier: list[Path],
+) -> int:
+    """Predict files and write the tables; predictions of a call that was killed are kept.
+
+    Returns:
+        Number of files that cannot be predicted.
+    """
+    from autrainer_ext.serving.predictions import PredictionsInProgress
+
+    predictions = PredictionsInProgress(Path(args.output), root, args.extension, _settings(args))
+    progress = progress_bar(
+        "Inference",
+        quiet=args.quiet or args.update_frequency == 0,
+        miniters=args.update_frequency,
+    )
+    waiting = predictions.waiting(files)
+    shown = iter(progress(waiting))
+    at_once = max(_FILES_AT_ONCE, 2 * (args.batch_size or 0))
+    for start in range(0, len(waiting), at_once):
+        some = waiting[start : start + at_once]
+        predictions.add(
+            inference.run(
+                str(root),
+                some,
+                embeddings=args.embeddings,
+                progress=lambda names: (next(shown) for _ in names),
+            )
+        )
+    next(shown, None)  # closes the bar
+    predictions.publish(files, earlier)
+    return len(predictions.errors)
+
+
+def _settings(args: BatchedInferenceArgs) -> dict[str, object]:
+    """Everything that predictions depend on, except the recordings."""
+    folder = Path(args.model)
+    paths = [folder / name for name in DESCRIPTIONS] + [folder / args.checkpoint / "model.pt"]
+    paths += [Path(args.preprocess_cfg)] if args.preprocess_cfg not in (None, "default") else []
+    digest = hashlib.sha256(autrainer_ext.__version__.encode())
+    for path in paths:
+        digest.update(path.read_bytes() if path.is_file() else b"missing")
+    options = ("window_length", "stride_length", "min_length", "sample_rate", "embeddings")
+    return {"model": digest.hexdigest()} | {name: getattr(args, name) for name in options}
+
+
+def _load(args: BatchedInferenceArgs, n_files: int) -> "BatchedInference":
     from autrainer_ext.serving.inference import BatchedInference
 
     inference = BatchedInference(
@@ -159,6 +210,7 @@ def _load(args: BatchedInferenceArgs) -> "BatchedInference":
         min_length=args.min_length,
         sample_rate=args.sample_rate,
         batch_size=args.batch_size,
+        n_expected=n_files,
     )
     resampled = inference.resampled_rate
     if args.sample_rate and resampled and args.sample_rate != resampled:

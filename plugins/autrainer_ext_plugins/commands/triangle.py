@@ -1,5 +1,6 @@
 """Command `triangle`: entropy triangle of confusion matrices in files."""
 
+import os
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -25,6 +26,7 @@ _TABLES = {"coordinates.csv", "summary.csv"}
 class TriangleArgs:
     """Arguments of the command."""
 
+    paths: list[str]
     matrices: list[str]
     class_names: str | None
     output: str
@@ -46,8 +48,8 @@ class TriangleScript(AbstractScript):
             "Rows are true classes, columns are predicted classes. Writes coordinates.csv,\n"
             "summary.csv and figures, like the plugin EntropyTriangle, whose defaults it shares.",
             "Examples:\n"
-            "  autrainer-ext triangle --matrices ours.csv theirs.csv\n"
-            "  autrainer-ext triangle --matrices results/cms --every 5 --output triangles",
+            "  autrainer-ext triangle ours.csv theirs.csv\n"
+            "  autrainer-ext triangle results/cms --every 5 --output triangles",
             dataclass=TriangleArgs,
         )
         self._defaults = yaml.safe_load(
@@ -57,12 +59,14 @@ class TriangleScript(AbstractScript):
     def add_arguments(self) -> None:
         """Add the arguments of the command."""
         self.parser.add_argument(
-            "--matrices",
-            nargs="+",
-            required=True,
+            "paths",
+            nargs="*",
             metavar="PATH",
             help=".csv files with or without header and index column, .npy files of shape\n"
             "(..., C, C), or folders LOSS/fold_K/SPLIT/cm_epoch_E.csv.",
+        )
+        self.parser.add_argument(
+            "--matrices", nargs="+", default=[], metavar="PATH", help="More of them."
         )
         self.parser.add_argument(
             "--class-names",
@@ -81,9 +85,9 @@ class TriangleScript(AbstractScript):
         self._add_setting("every", "K", "Use every K-th iteration and the last one.")
         self.parser.add_argument(
             "--intervals",
-            choices=("last", "all", "none"),
+            choices=("shown", "all", "none"),
             default="all",
-            help="Iterations with 95 %% intervals over samples; 15 ms per matrix of 10 classes,\n"
+            help="Iterations with 95 %% intervals over samples (shown: those of summary.csv); 15 ms per matrix of 10 classes,\n"
             "100 ms per matrix of 35. Default: all.",
         )
         self._add_setting("n-draws", "B", "Posterior draws per interval.")
@@ -107,6 +111,8 @@ class TriangleScript(AbstractScript):
         Raises:
             CommandLineError: If a matrix, an option or the output folder cannot be used.
         """
+        if not args.paths and not args.matrices:
+            raise CommandLineError(self.parser, "Give at least one confusion matrix.")
         for name, least in (("start", 0), ("every", 1)):
             value = getattr(args, name)
             if value < least:
@@ -124,10 +130,13 @@ class TriangleScript(AbstractScript):
             confusions = _read(args)
         from autrainer_ext_plugins.entropy_triangle.report import write_triangle
 
-        output.mkdir(parents=True, exist_ok=True)
-        for path in earlier:
-            path.unlink()
-        table = write_triangle(confusions, settings, output, quiet=args.quiet)
+        before = {path: path.stat() for path in earlier}
+        with reporting_errors(self.parser):
+            output.mkdir(parents=True, exist_ok=True)
+            table = write_triangle(confusions, settings, output, quiet=args.quiet)
+            for path, state in before.items():
+                if os.path.samestat(path.stat(), state):  # not replaced by a new result
+                    path.unlink()
         if not args.quiet:
             print("\n".join(_describe(table)))
             print(f"Tables and figures: {output}")
@@ -140,7 +149,7 @@ def _read(args: TriangleArgs) -> list["ConfusionMatrix"]:
 
     class_names = None if args.class_names is None else read_class_list(args.class_names)
     confusions: list[ConfusionMatrix] = []
-    for path in {Path(path).resolve(): Path(path) for path in args.matrices}.values():
+    for path in {Path(p).resolve(): Path(p) for p in (*args.paths, *args.matrices)}.values():
         found, form = read_matrices(path, class_names)
         if not args.quiet:
             print(f"{path}: {form}")

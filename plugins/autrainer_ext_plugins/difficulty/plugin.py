@@ -8,22 +8,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from autrainer_ext.difficulty import ensemble_sizes, pool_runs, rank_difficulty
-from autrainer_ext.difficulty.from_runs import (
-    CLEAN_SPLITS,
-    STOPS,
-    check_same_samples,
-    measure_saved,
-)
+from autrainer_ext.difficulty import ensemble_sizes
+from autrainer_ext.difficulty.from_runs import CLEAN_SPLITS, STOPS
 from autrainer_ext.difficulty.measures import AVERAGES
+from autrainer_ext.difficulty.tables import ScoredSplit, class_table, score_runs, score_table
 from autrainer_ext.errors import unknown_name
-from autrainer_ext.runs import Run, iterations_with, split_name
+from autrainer_ext.runs import Run, iterations_with, read_task, split_name
 from autrainer_ext_plugins.plugin import AbstractPlugin
 from autrainer_ext_plugins.writing import write_table
 
 from .agreement import agreement_table
+from .by_loss import loss_table
 from .figures import save_figures
-from .tables import ScoredSplit, class_table, score_table
 
 
 class Difficulty(AbstractPlugin):
@@ -31,7 +27,8 @@ class Difficulty(AbstractPlugin):
 
     Files: `scores.csv` (one row per sample of each split with clean outputs at every iteration) and
     `classes.csv`; for the first of these splits also `agreement.csv`, `ensembles.csv`, figures and
-    the gallery.
+    the gallery. For multi-label data and regression, where a prediction is not simply right or
+    wrong, there is only `scores.csv`, with the loss of each sample.
 
     The defaults of the settings are in `conf/plugin/Difficulty.yaml`.
 
@@ -77,7 +74,7 @@ class Difficulty(AbstractPlugin):
             if value not in allowed:
                 raise unknown_name(name, value, allowed)
         if examples < 1:
-            raise ValueError(f"examples must be at least 1, got {examples}.")
+            raise ValueError(f"Argument 'examples' must be at least 1, got {examples}.")
         self.runs = runs
         self.splits = [split_name(split) for split in splits]
         self.stop = stop
@@ -103,12 +100,12 @@ class Difficulty(AbstractPlugin):
         chosen = sorted((r for r in runs if fnmatchcase(r.name, self.runs)), key=lambda r: r.name)
         if not chosen:
             raise ValueError(f"No run matches '{self.runs}'.")
+        if any(read_task(run.path) != "classification" for run in chosen):
+            self._score_by_loss(chosen, folder)
+            return
         scored = [self._score(chosen, split) for split in self.splits if _is_saved(chosen, split)]
         if not scored:
-            raise ValueError(
-                f"Runs such as '{chosen[0].name}' did not save clean outputs at every evaluation: "
-                "train with the callback autrainer_ext.callbacks.CleanOutputs."
-            )
+            raise ValueError(_no_outputs(chosen[0]))
         first = scored[0]
         write_table(pd.concat([score_table(s) for s in scored]), folder / "scores.csv")
         classes = class_table(scored)
@@ -139,14 +136,25 @@ class Difficulty(AbstractPlugin):
                 seed=self.seed,
             )
 
+    def _score_by_loss(self, runs: Sequence[Run], folder: Path) -> None:
+        """Write `scores.csv` for a task without right and wrong predictions."""
+        tables = [loss_table(runs, split) for split in self.splits]
+        if all(table.empty for table in tables):
+            raise ValueError(_no_outputs(runs[0]))
+        write_table(pd.concat(tables, ignore_index=True), folder / "scores.csv")
+
     def _score(self, runs: Sequence[Run], split: str) -> ScoredSplit:
-        measured = [measure_saved(run, split, stop=self.stop) for run in runs]
-        check_same_samples(measured)
-        difficulty = pool_runs([each.difficulty for each in measured], average=self.average)
-        tie_break = difficulty.margin if self.tie_break == "margin" else None
-        ranks = rank_difficulty(difficulty.cumulative_accuracy, tie_break=tie_break)
-        return ScoredSplit(split, measured, difficulty, ranks)
+        return score_runs(
+            runs, split, stop=self.stop, average=self.average, tie_break=self.tie_break
+        )
 
 
 def _is_saved(runs: Sequence[Run], split: str) -> bool:
     return any(iterations_with(run, split) for run in runs)
+
+
+def _no_outputs(run: Run) -> str:
+    return (
+        f"Runs such as '{run.name}' did not save clean outputs at every evaluation: train with the "
+        "callback autrainer_ext.callbacks.CleanOutputs."
+    )

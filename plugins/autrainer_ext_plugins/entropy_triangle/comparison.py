@@ -28,8 +28,8 @@ _NAMED_AT_MOST = 6  # pairs that cannot be told apart
 
 
 @dataclass(frozen=True)
-class LastOutputs:
-    """Labels of the last iteration of a run on a split.
+class ShownOutputs:
+    """Labels of a run on a split.
 
     Attributes:
         group: Name of the group of the run.
@@ -50,11 +50,11 @@ class LastOutputs:
     n_classes: int
 
 
-def last_outputs(group: str, run: Run, split: str, outputs: RunOutputs) -> LastOutputs:
+def shown_outputs(group: str, run: Run, split: str, outputs: RunOutputs) -> ShownOutputs:
     """Labels from the outputs of a run, in the order of the samples."""
     order = np.argsort(outputs.indices, kind="stable")
     predicted = outputs.outputs.argmax(axis=1)
-    return LastOutputs(
+    return ShownOutputs(
         group,
         run.seed,
         split,
@@ -82,7 +82,7 @@ def groups_of(run: Run, label: str, groups: Mapping[str, str | Sequence[str]] | 
     return [name for name, own in patterns.items() if any(fnmatch(run.name, p) for p in own)]
 
 
-def comparison_table(outputs: Sequence[LastOutputs], settings: IntervalSettings) -> pd.DataFrame:
+def comparison_table(outputs: Sequence[ShownOutputs], settings: IntervalSettings) -> pd.DataFrame:
     """Table of the differences between all pairs of groups on the same samples.
 
     Args:
@@ -126,9 +126,9 @@ def comparison_table(outputs: Sequence[LastOutputs], settings: IntervalSettings)
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def _same_samples(outputs: Sequence[LastOutputs]) -> list[LastOutputs]:
+def _same_samples(outputs: Sequence[ShownOutputs]) -> list[ShownOutputs]:
     """Those outputs that are for the same samples and labels as most."""
-    by_samples: defaultdict[bytes, list[LastOutputs]] = defaultdict(list)
+    by_samples: defaultdict[bytes, list[ShownOutputs]] = defaultdict(list)
     for each in outputs:
         by_samples[each.samples.tobytes() + each.y_true.tobytes()].append(each)
     return max(by_samples.values(), key=len)

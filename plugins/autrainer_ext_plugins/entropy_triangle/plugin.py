@@ -3,11 +3,13 @@
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
+from autrainer_ext.errors import unknown_name
 from autrainer_ext.information import confusion_counts
 from autrainer_ext.runs import (
     SPLITS,
@@ -15,14 +17,15 @@ from autrainer_ext.runs import (
     RunOutputs,
     best_iteration,
     iterations_with,
+    read_columns,
     read_metadata,
     read_outputs,
     split_name,
 )
 from autrainer_ext_plugins.plugin import AbstractPlugin
+from autrainer_ext_plugins.run_columns import describe_run
 
-from .comparison import HELD_OUT, groups_of, last_outputs
-from .criterion import criterion_name
+from .comparison import HELD_OUT, groups_of, shown_outputs
 from .report import write_comparison, write_triangle
 from .tables import (
     EVERYTHING,
@@ -32,14 +35,16 @@ from .tables import (
     select_iterations,
 )
 
+_CHECKPOINTS = ("best", "last")
+
 
 class EntropyTriangle(AbstractPlugin):
     """Entropy triangle coordinates of each run, split, iteration and stratum, with intervals.
 
-    Files: `coordinates.csv`, `summary.csv` (means over seeds at the last iteration),
-    `comparison.csv` and `comparison.txt` (differences between criteria at the last iteration, on
-    dev and test) and figures: `runs/RUN` (trajectory of a run), `criteria_SPLIT` (all criteria) and
-    `strata/` (strata of a criterion).
+    Files: `coordinates.csv`, `summary.csv` (means over seeds at one iteration), `comparison.csv` and
+    `comparison.txt` (differences between criteria at that iteration, on dev and test) and figures:
+    `runs/RUN` (trajectory of a run), `criteria_SPLIT` (all criteria) and `strata/` (strata of a
+    criterion).
 
     Rows of the split "test" at iteration k belong to the weights after iteration k. The callback
     `CleanOutputs` saves these outputs for all iterations; the host alone saves them for the best
@@ -54,8 +59,11 @@ class EntropyTriangle(AbstractPlugin):
         splits: Splits, of "train", "dev", "test" and "train_online" (outputs recorded during the
             training pass). Splits without saved outputs are left out.
         start: First iteration.
-        every: Distance of iterations: multiples of this number, and the last iteration.
-        intervals: Iterations with intervals over samples: "last" (of each run and split), "all" or
+        every: Distance of iterations: multiples of this number, the last and the best iteration.
+        checkpoint: "best" if summary, comparison and figures show the best iteration on dev, which
+            the host tests, "last" for the last iteration. Without saved outputs of the best
+            iteration, the last saved one before it stands for it.
+        intervals: Iterations with intervals over samples: "shown" (those of the summary), "all" or
             "none". An interval takes 6 ms for 2 classes, 15 ms for 10 and 100 ms for 35.
         confidence: Confidence level of the intervals, in (0, 1).
         n_draws: Number of posterior draws per interval.
@@ -70,7 +78,8 @@ class EntropyTriangle(AbstractPlugin):
         ValueError: If a setting is out of range.
     """
 
-    folder = "entropy_triangle"
+    folder: ClassVar[str] = "entropy_triangle"
+    tasks: ClassVar[tuple[str, ...] | None] = ("classification",)
 
     def __init__(
         self,
@@ -78,6 +87,7 @@ class EntropyTriangle(AbstractPlugin):
         splits: Sequence[str],
         start: int,
         every: int,
+        checkpoint: str,
         intervals: str,
         confidence: float,
         n_draws: int,
@@ -87,12 +97,17 @@ class EntropyTriangle(AbstractPlugin):
         figures: bool,
     ) -> None:
         if isinstance(splits, str) or not splits:
-            raise ValueError(f"splits must be a list of splits, got '{splits}'.")
+            raise ValueError(f"Argument 'splits' must be a list of splits, got '{splits}'.")
         splits = [split_name(split) for split in splits]
         for name, value in (("start", start), ("every", every)):
             least = 0 if name == "start" else 1
             if not isinstance(value, int) or value < least:
-                raise ValueError(f"{name} must be a whole number from {least} on, got {value}.")
+                raise ValueError(
+                    f"Argument '{name}' must be a whole number from {least} on, got {value}."
+                )
+        if checkpoint not in _CHECKPOINTS:
+            raise unknown_name("checkpoint", checkpoint, _CHECKPOINTS)
+        self.checkpoint = checkpoint
         self.splits = [split for split in SPLITS if split in splits]
         self.start = start
         self.every = every
@@ -132,7 +147,13 @@ class EntropyTriangle(AbstractPlugin):
             if not found:
                 raise ValueError(f"Run '{run.name}' has no outputs of {', '.join(self.splits)}.")
             confusions += found
-        table = write_triangle(confusions, self.settings, folder, figures=self.figures)
+        table = write_triangle(
+            confusions,
+            self.settings,
+            folder,
+            checkpoint=self.checkpoint,
+            figures=self.figures,
+        )
         self._compare(runs, family_labels(table), folder)
 
     def _compare(self, runs: Sequence[Run], labels: Mapping[str, str], folder: Path) -> None:
@@ -145,17 +166,21 @@ class EntropyTriangle(AbstractPlugin):
         found = []
         for split in (split for split in self.splits if split in HELD_OUT):
             for group, run in members:
-                iterations = self._iterations(run, split)
-                if iterations:
-                    outputs = read_outputs(run, split, iterations[-1][1])
-                    found.append(last_outputs(group, run, split, outputs))
+                shown = [
+                    saved
+                    for _, is_best, saved in self._iterations(run, split)
+                    if is_best or self.checkpoint == "last"
+                ]
+                if shown:
+                    outputs = read_outputs(run, split, shown[-1])
+                    found.append(shown_outputs(group, run, split, outputs))
         write_comparison(found, self.settings, folder)
 
     def _confusions(self, run: Run) -> Iterator[ConfusionMatrix]:
-        criterion = criterion_name(run)
+        described = describe_run(run)
         for split in self.splits:
             strata: dict[str, pd.Series] | None = None
-            for iteration, saved in self._iterations(run, split):
+            for iteration, is_best, saved in self._iterations(run, split):
                 outputs = read_outputs(run, split, saved)
                 if strata is None:
                     strata = self._strata(run, split)
@@ -164,28 +189,34 @@ class EntropyTriangle(AbstractPlugin):
                         counts=_count(outputs, chosen),
                         run=run.name,
                         family=run.family,
-                        criterion=criterion,
-                        seed=run.seed,
+                        **described,
+                        is_best=is_best,
                         split=split,
                         iteration=iteration,
                         stratum_column=column,
                         stratum=stratum,
                     )
 
-    def _iterations(self, run: Run, split: str) -> list[tuple[int, int | None]]:
-        """Selected iterations in ascending order; with None for outputs of the best one."""
+    def _iterations(self, run: Run, split: str) -> list[tuple[int, bool, int | None]]:
+        """Selected iterations in ascending order, whether each is the best, and how it was saved.
+
+        The last is the iteration of its outputs, None if only those of the best one were saved.
+        """
         saved = iterations_with(run, split)
-        shown = select_iterations(saved, self.start, self.every)
+        best = best_iteration(run)
         has_best = split == "test" and (run.path / "_test" / "test_outputs.npy").is_file()
-        best = best_iteration(run) if has_best else None
-        selected = sorted({*shown, *([best] if best and best not in saved else [])})
-        return [(iteration, iteration if iteration in saved else None) for iteration in selected]
+        available = sorted({*saved, *([best] if has_best else [])})
+        if not available:
+            return []
+        shown_as_best = max([i for i in available if i <= best], default=available[-1])
+        shown = {*select_iterations(saved, self.start, self.every), shown_as_best}
+        return [(i, i == shown_as_best, i if i in saved else None) for i in sorted(shown)]
 
     def _strata(self, run: Run, split: str) -> dict[str, pd.Series]:
         """Values of each `stratify` column, in the order of the split."""
-        if _lacks_tables(run) and not self.rebuild:
+        if not self.rebuild and not (run.path / "_metadata").is_dir():
             return {}
-        columns = run.config["dataset"].get("stratify") or []
+        columns = read_columns(run).stratify
         if not columns:
             return {}
         table = read_metadata(run, "train" if split == "train_online" else split)

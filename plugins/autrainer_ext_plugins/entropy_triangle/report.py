@@ -8,9 +8,16 @@ import pandas as pd
 from autrainer_ext.atomic import atomic_file
 from autrainer_ext_plugins.writing import write_table
 
-from .comparison import LastOutputs, comparison_table, describe
+from .comparison import ShownOutputs, comparison_table, describe
 from .figures import write_figures
-from .tables import COLUMNS, ConfusionMatrix, IntervalSettings, coordinate_table, summary_table
+from .tables import (
+    COLUMNS,
+    ConfusionMatrix,
+    IntervalSettings,
+    coordinate_table,
+    summary_table,
+    without_constant,
+)
 
 
 def write_triangle(
@@ -18,6 +25,7 @@ def write_triangle(
     settings: IntervalSettings,
     folder: Path,
     *,
+    checkpoint: str = "last",
     figures: bool = True,
     quiet: bool = False,
 ) -> pd.DataFrame:
@@ -27,28 +35,31 @@ def write_triangle(
         confusions: Confusion matrices.
         settings: Settings of the intervals over samples.
         folder: Folder to write to.
+        checkpoint: "best" if the summary and its figures show the best iteration on dev, "last" for
+            the last iteration.
         figures: Whether to draw figures.
         quiet: Whether to hide progress bars.
 
     Returns:
         Table of the coordinates.
     """
-    table = coordinate_table(confusions, settings, quiet=quiet)
-    write_table(table[COLUMNS], folder / "coordinates.csv")
-    summary = summary_table(table, settings.confidence)
-    write_table(summary.rename(columns={"family": "runs"}), folder / "summary.csv")
+    table = coordinate_table(confusions, settings, checkpoint, quiet=quiet)
+    write_table(without_constant(table[COLUMNS]), folder / "coordinates.csv")
+    summary = summary_table(table, settings.confidence, checkpoint)
+    written = without_constant(summary).rename(columns={"family": "runs"})
+    write_table(written, folder / "summary.csv")
     if figures:
         write_figures(table, summary, folder, quiet=quiet)
     return table
 
 
 def write_comparison(
-    outputs: Sequence[LastOutputs], settings: IntervalSettings, folder: Path
+    outputs: Sequence[ShownOutputs], settings: IntervalSettings, folder: Path
 ) -> None:
     """Write `comparison.csv` and, in words, `comparison.txt`.
 
     Args:
-        outputs: Labels of the last iterations of all runs.
+        outputs: Labels of all runs at the iteration of the summary.
         settings: Settings of the intervals over samples.
         folder: Folder to write to.
     """

@@ -1,7 +1,7 @@
 """Tables of the entropy triangle coordinates of confusion matrices."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -29,7 +29,7 @@ _COORDINATES = ("divergence", "mutual_information", "variation", "x", "y")
 _SCORES = ("accuracy", "balanced_accuracy", "ema", "nit")
 QUANTITIES = (*_COORDINATES, *_SCORES)
 FEWEST_RUNS = 3  # for an interval over runs: that of two is as wide as the range
-INTERVALS = ("last", "all", "none")
+INTERVALS = ("shown", "all", "none")
 _ENDINGS = ("", "_corrected", "_low", "_high")
 
 
@@ -47,6 +47,9 @@ class ConfusionMatrix:
         iteration: Iteration of the training.
         stratum_column: Column of the data set that defines the stratum, or "all".
         stratum: Value of that column, or "all".
+        model: ID of the model.
+        dataset: ID of the data set.
+        is_best: Whether the iteration is the best one on dev, or None if that is unknown.
     """
 
     counts: np.ndarray
@@ -58,9 +61,13 @@ class ConfusionMatrix:
     iteration: int
     stratum_column: str = EVERYTHING
     stratum: str = EVERYTHING
+    model: str = ""
+    dataset: str = ""
+    is_best: bool | None = None
 
 
-_KEYS = [field.name for field in fields(ConfusionMatrix) if field.name not in ("counts", "family")]
+_KEYS = ["run", "model", "criterion", "seed", "dataset", "split", "iteration", "is_best"]
+_KEYS += ["stratum_column", "stratum"]
 COLUMNS = [
     *_KEYS,
     "view",
@@ -77,7 +84,7 @@ class IntervalSettings:
     """Settings of the intervals over samples; see `autrainer_ext.information.confusion_intervals`.
 
     Attributes:
-        which: Iterations with intervals: "last" (of each run and split), "all" or "none".
+        which: Iterations with intervals: "shown" (those of the summary), "all" or "none".
         confidence: Confidence level, in (0, 1).
         n_draws: Number of posterior draws per confusion matrix.
         seed: Seed of the draws.
@@ -114,13 +121,18 @@ def quantities(counts: np.ndarray) -> np.ndarray:
 
 
 def coordinate_table(
-    confusions: Sequence[ConfusionMatrix], settings: IntervalSettings, *, quiet: bool = False
+    confusions: Sequence[ConfusionMatrix],
+    settings: IntervalSettings,
+    checkpoint: str = "last",
+    *,
+    quiet: bool = False,
 ) -> pd.DataFrame:
     """Table of the coordinates of confusion matrices, with intervals over their samples.
 
     Args:
         confusions: Confusion matrices; their numbers of classes may differ.
         settings: Settings of the intervals.
+        checkpoint: Iteration that the summary shows, "best" or "last".
         quiet: Whether to hide the progress bar.
 
     Returns:
@@ -135,7 +147,9 @@ def coordinate_table(
     columns["n_samples"] = np.repeat([int(c.counts.sum()) for c in confusions], len(VIEWS))
     columns["n_needed"] = np.repeat([_n_needed(c.counts) for c in confusions], len(VIEWS))
     values = np.array([quantities(confusion.counts) for confusion in confusions])
-    values = np.concatenate([values[:, None], _limits(confusions, settings, quiet)], axis=1)
+    chosen = _with_intervals(confusions, settings.which, checkpoint)
+    limits = _limits(confusions, chosen, settings, quiet)
+    values = np.concatenate([values[:, None], limits], axis=1)
     for number, quantity in enumerate(QUANTITIES):
         for kind, ending in enumerate(_ENDINGS):
             columns[f"{quantity}{ending}"] = values[:, kind, :, number].ravel()
@@ -147,16 +161,31 @@ def _n_needed(counts: np.ndarray) -> int:
     return samples_needed("x_true", len(present_classes(counts)))
 
 
+def _with_intervals(
+    confusions: Sequence[ConfusionMatrix], which: str, checkpoint: str
+) -> list[int]:
+    """Numbers of the matrices that have intervals."""
+    last: dict[tuple[str, str], int] = {}
+    for c in confusions:
+        last[c.run, c.split] = max(c.iteration, last.get((c.run, c.split), 0))
+
+    def is_shown(c: ConfusionMatrix) -> bool:
+        return bool(c.is_best) if checkpoint == "best" else c.iteration == last[c.run, c.split]
+
+    return [
+        number
+        for number, c in enumerate(confusions)
+        if which == "all" or (which == "shown" and is_shown(c))
+    ]
+
+
 def _limits(
-    confusions: Sequence[ConfusionMatrix], settings: IntervalSettings, quiet: bool
+    confusions: Sequence[ConfusionMatrix],
+    chosen: Sequence[int],
+    settings: IntervalSettings,
+    quiet: bool,
 ) -> np.ndarray:
     """Corrected values, lower and upper limits, shape (matrices, 3, 3 views, quantities)."""
-    chosen = [number for number, _ in enumerate(confusions) if settings.which == "all"]
-    if settings.which == "last":
-        last: dict[tuple[str, str], int] = {}
-        for c in confusions:
-            last[c.run, c.split] = max(c.iteration, last.get((c.run, c.split), 0))
-        chosen = [i for i, c in enumerate(confusions) if c.iteration == last[c.run, c.split]]
     limits = np.full((len(confusions), 3, len(VIEWS), len(QUANTITIES)), np.nan)
     for number in tqdm(chosen, desc="Intervals", unit="matrix", disable=quiet, leave=False):
         found = confusion_intervals(
@@ -191,33 +220,43 @@ def select_iterations(iterations: Sequence[int], start: int, every: int) -> list
     return [i for i in iterations if i == last or (i >= start and i % every == 0)]
 
 
-def last_iterations(table: pd.DataFrame) -> pd.DataFrame:
-    """Rows of the last iteration of each run and split."""
+def shown_iterations(table: pd.DataFrame, checkpoint: str) -> pd.DataFrame:
+    """Rows of the iteration of each run and split that the summary shows.
+
+    Args:
+        table: Result of `coordinate_table`.
+        checkpoint: "best" for the best iteration on dev, "last" for the last iteration.
+    """
+    if checkpoint == "best":
+        return table[table["is_best"] == True]  # noqa: E712 - may be None
     last = table.groupby(["run", "split"])["iteration"].transform("max")
     return table[table["iteration"] == last]
 
 
-def summary_table(table: pd.DataFrame, confidence: float) -> pd.DataFrame:
-    """Table of the means over runs that differ only in the seed, at the last iteration of each.
+def summary_table(table: pd.DataFrame, confidence: float, checkpoint: str = "last") -> pd.DataFrame:
+    """Table of the means over runs that differ only in the seed, at one iteration of each.
 
     Args:
         table: Result of `coordinate_table`.
         confidence: Confidence level of the intervals, in (0, 1).
+        checkpoint: "best" for the best iteration on dev, "last" for the last iteration.
 
     Returns:
-        One row per family, split, stratum and view. Each quantity is a mean over runs with its
-        standard deviation `*_sd`, the mean of the corrected values `*_corrected`, and the limits
+        One row per family, split, stratum and view, with the column `checkpoint`. Each
+        quantity is a mean over runs with its standard deviation `*_sd`, the mean of the corrected values `*_corrected`, and the limits
         `*_low` and `*_high` for other runs and other samples. Their distances to the corrected mean
         are the square roots of the sums of two squares: that of Student's interval over runs, and
         the mean distance over samples, as if all runs had the same samples. For a single run, the
         standard deviation is nan and the limits are those over samples; for two runs, and where a
         run has no interval, the limits are nan.
     """
-    keys = ["family", "criterion", "split", "stratum_column", "stratum", "view"]
-    groups = last_iterations(table).groupby(keys, sort=False)
+    keys = ["family", "model", "criterion", "dataset", "split"]
+    keys += ["stratum_column", "stratum", "view"]
+    groups = shown_iterations(table, checkpoint).groupby(keys, sort=False)
     n_runs = groups.size()
     columns = {
         "n_runs": n_runs,
+        "checkpoint": pd.Series(checkpoint, index=n_runs.index),
         "iterations": groups["iteration"].agg(lambda values: " ".join(_unique(values))),
         "n_samples": groups["n_samples"].mean(),
     }
@@ -240,6 +279,28 @@ def summary_table(table: pd.DataFrame, confidence: float) -> pd.DataFrame:
 
 def _unique(values: pd.Series) -> list[str]:
     return [str(value) for value in sorted(values.unique())]
+
+
+def without_constant(table: pd.DataFrame) -> pd.DataFrame:
+    """Table without `model`, `dataset` and `is_best` where they say nothing.
+
+    Args:
+        table: Table with these columns.
+
+    Returns:
+        The table without those of the columns that are empty, and without `dataset` if it is the
+        same in all rows.
+    """
+    dropped = [
+        name for name in ("model", "is_best") if name in table and not _is_known(table[name])
+    ]
+    if table["dataset"].nunique() == 1:
+        dropped.append("dataset")
+    return table.drop(columns=dropped)
+
+
+def _is_known(values: pd.Series) -> bool:
+    return bool((values.notna() & (values != "")).any())
 
 
 def family_labels(table: pd.DataFrame) -> dict[str, str]:

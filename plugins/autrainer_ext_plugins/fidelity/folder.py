@@ -13,19 +13,29 @@ import torch
 from tqdm import tqdm
 
 import autrainer_ext
-from autrainer_ext.atomic import atomic_folder
+from autrainer_ext.atomic import UnwritableError
 from autrainer_ext.corruptions.noise import draw_white_noise
+from autrainer_ext.errors import unknown_name
 from autrainer_ext.explanation.attributors.contract import layers
-from autrainer_ext.explanation.evaluation import ClipSettings, prepare_model
+from autrainer_ext.explanation.evaluation import ClipSettings
 from autrainer_ext.explanation.reconstruction import Reconstructor
 from autrainer_ext.explanation.settings import ExplainSettings
 from autrainer_ext.runs import read_class_names
-from autrainer_ext.serving.audio_files import UnusableFileError, error_table, write_errors
+from autrainer_ext.serving.audio_files import (
+    UnusableFileError,
+    check_file,
+    error_table,
+    write_errors,
+)
+from autrainer_ext.serving.audio_reader import brief
+from autrainer_ext.serving.clip_reader import ClipReader
+from autrainer_ext.serving.forward import ForwardPass
 from autrainer_ext.serving.silence import silent_value
+from autrainer_ext.trust import DESCRIPTIONS
 
 from .clips import Clip, ClipExplainer
 from .output import OutputFolder
-from .recordings import ClipReader, mix, read_noises
+from .recordings import mix, read_noises
 
 
 @dataclass(frozen=True)
@@ -65,15 +75,19 @@ class FolderExplanation:
         self.output = OutputFolder(output)
         class_names = read_class_names(model)
         self.targets = None if settings.targets is None else _read_targets(settings.targets)
+        self.model = model
         self.weights = model / settings.checkpoint / "model.pt"
         self.reader = ClipReader(
             model_path=str(model),
             checkpoint=settings.checkpoint,
             preprocess_cfg=settings.preprocessing,
         )
-        network = prepare_model(self.reader.model)
-        if settings.layer and settings.layer not in dict(layers(network)):
-            raise ValueError(f"The model has no layer '{settings.layer}'.")
+        forward = ForwardPass(
+            self.reader.model, device=settings.device, batch_size=settings.batch_size
+        )
+        known = dict(layers(forward.network))
+        if settings.layer and settings.layer not in known:
+            raise unknown_name("layer", settings.layer, known, where="the model")
         self.noises = read_noises(settings.noises, self.reader.rate, settings.seed)
         baseline = settings.baseline
         if baseline is None:
@@ -85,7 +99,7 @@ class FolderExplanation:
         except ValueError as error:
             self.no_audio_reason = str(error)
         self.explainer = ClipExplainer(
-            model=network,
+            forward=forward,
             run=model.resolve().name,
             class_names=class_names,
             targets=self.targets or {},
@@ -115,28 +129,41 @@ class FolderExplanation:
                 self._explain_file(file)
             except UnusableFileError as error:
                 reasons[file] = str(error)
+            except UnwritableError:
+                raise  # the output folder concerns all files
+            except Exception as error:  # one file never ends the others
+                reasons[file] = f"{type(error).__name__}: {brief(error)}"
         explained = [file for file in files if file not in reasons]
         self.output.write_tables(self.noises, explained)
         write_errors(error_table(files, reasons), self.output.path)
         return Counts(len(explained), len(reasons))
 
     def _explain_file(self, file: str) -> None:
-        folders = {noise: self.output.clip_folder(noise, file) for noise in self.noises}
-        waiting = {noise: folder for noise, folder in folders.items() if not folder.is_dir()}
+        path = self.input / file
+        check_file(str(path))
+        digest = _digest(path.read_bytes())
+        waiting = [noise for noise in self.noises if not self.output.is_done(noise, file, digest)]
         if not waiting:
             return
-        recording = self.reader.recording(self.input / file)
-        for noise, target in waiting.items():
+        recording = self.reader.recording(path)
+        for noise in waiting:
             samples = mix(recording, self.noises[noise], self.settings.alpha)
             clip = Clip(file, noise, samples, self.reader.features(samples))
-            with atomic_folder(target) as folder:
+            with self.output.new_clip(noise, file, digest) as folder:
                 self.explainer.explain(clip, folder)
+
+    def _model_digest(self) -> str:
+        """Hash of the network, its weights and its front end."""
+        paths = [self.weights, *(self.model / name for name in DESCRIPTIONS)]
+        if self.settings.preprocessing not in (None, "default"):
+            paths.append(Path(str(self.settings.preprocessing)))
+        return _digest(b"".join(path.read_bytes() for path in paths if path.is_file()))
 
     def _saved_settings(self) -> dict:
         """Everything the results depend on, except the recordings."""
         settings, clip_settings = self.settings, self.explainer.clip_settings
         return {
-            "model": _digest(self.weights.read_bytes()),
+            "model": self._model_digest(),
             "explainers": list(clip_settings.explainers),
             "masks": list(clip_settings.masks),
             "listen": list(settings.listen),
@@ -161,10 +188,13 @@ def _digest(content: bytes) -> str:
 
 
 def _read_targets(path: str) -> dict[str, str]:
-    table = pd.read_csv(path, dtype=str)
+    try:
+        table = pd.read_csv(path, dtype=str)
+    except Exception as error:  # pandas and its parsers raise many kinds
+        raise ValueError(f"File '{path}' is not a CSV table: {error}") from error
     for column in ("filename", "target"):
         if column not in table:
-            raise ValueError(f"'{path}' has no column '{column}'.")
+            raise unknown_name("column", column, table, where=f"'{path}'")
     return dict(zip(table["filename"], table["target"], strict=True))
 
 

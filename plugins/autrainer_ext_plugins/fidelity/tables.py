@@ -5,11 +5,12 @@ from pathlib import Path
 import pandas as pd
 
 from autrainer_ext.explanation.evaluation import Explained
+from autrainer_ext.explanation.fidelity import MEASURES
 
 CLEAN = "none"  # value of the column `noise` for clips without noise
 COLUMNS = [
     *["run", "filename", "target", "prediction", "confidence", "correct", "explainer", "mask"],
-    *["FF", "AI", "AD", "AG", "FidIn", "SPS", "COMP", "insertion_auc", "deletion_auc"],
+    *MEASURES,  # in percent, up to one, in nats
     *["completeness_gap", "noise", "explains_nothing"],
 ]
 

@@ -85,7 +85,7 @@ def test_recalls_of_even_classes_are_weighted_by_beta_binomial_likelihood():
             share = x ** (n * m) * (1 - x) ** (n * (1 - m)) * stats.beta(0.5, 0.5).pdf(x)
             best = m ** (n * m) * (1 - m) ** (n * (1 - m))
             assert cost.mean() == pytest.approx(m, abs=0.05)
-            expected.append(found + np.log(np.trapz(share, x) / best))
+            expected.append(found + np.log(np.sum(share) * (x[1] - x[0]) / best))
         assert ratios[number] == pytest.approx(expected[1] - expected[0], abs=0.02)
 
 
@@ -104,14 +104,12 @@ def test_margins_are_drawn_from_their_posterior():
 
 @pytest.mark.parametrize("share", [0.5, 0.7, 0.9])
 def test_grassberger_is_nearly_unbiased_over_all_samples(share):
-    n, k = 12, np.arange(13)
+    n, k = 30, np.arange(31)
     weights = stats.binom.pmf(k, n, share)
-    mean = sum(
-        w * grassberger_entropy(np.array([i, n - i])) for w, i in zip(weights, k, strict=True)
-    )
+    found = [grassberger_entropy(np.array([i, n - i])) for i in k]
     plugin = weights @ [stats.entropy([i, n - i], base=2) for i in k]
     true = stats.entropy([share, 1 - share], base=2)
-    assert abs(mean - true) < 0.2 * abs(plugin - true)
+    assert abs(weights @ found - true) < 0.35 * abs(plugin - true)
 
 
 @pytest.mark.parametrize("n", [60, 400])

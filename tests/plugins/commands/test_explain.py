@@ -49,8 +49,8 @@ def explain(model, tmp_path, monkeypatch):
     write("recordings/b.wav")
     write("recordings/a.wav", n_samples=9000, channels=2, seed=1)
 
-    def explain(*options, output="out", served=model):
-        arguments = ["autrainer-ext", "explain", str(served), "recordings", output]
+    def explain(*options, output="out", served=model, inputs=("recordings",)):
+        arguments = ["autrainer-ext", "explain", str(served), *inputs, output]
         monkeypatch.setattr("sys.argv", [*arguments, *map(str, options)])
         try:
             CLI(AutrainerCLI()).main()
@@ -216,6 +216,29 @@ def test_what_was_interrupted_is_continued(explain, monkeypatch):
     assert Path("out/scores.csv").read_bytes() == Path("whole/scores.csv").read_bytes()
 
 
+def test_another_recording_of_the_same_name_is_explained_again(explain):
+    assert explain(*FAST, "--listen") == 0
+    before = table("out/scores.csv").set_index("filename")
+    kept = Path("out/clips/none/a.wav/scores.csv").stat().st_mtime_ns
+    write("recordings/b.wav", seed=5)
+    assert explain(*FAST, "--listen") == 0
+    after = table("out/scores.csv").set_index("filename")
+    assert after.loc["a.wav", "FF"].tolist() == before.loc["a.wav", "FF"].tolist()
+    assert after.loc["b.wav", "FF"].tolist() != before.loc["b.wav", "FF"].tolist()
+    assert Path("out/clips/none/a.wav/scores.csv").stat().st_mtime_ns == kept
+    assert explain(*FAST, "--listen", output="new") == 0
+    assert Path("out/scores.csv").read_bytes() == Path("new/scores.csv").read_bytes()
+
+
+def test_another_front_end_needs_another_folder(explain, model, tmp_path):
+    served = shutil.copytree(model, tmp_path / "served")
+    explain(*FAST, "--listen", served=served)
+    pipeline = served / "preprocess_pipeline.yaml"
+    pipeline.write_text(pipeline.read_text().replace("fmin: 50", "fmin: 60"))
+    with pytest.raises(CommandLineError, match="created with another setting 'model'"):
+        explain(*FAST, "--listen", served=served)
+
+
 def test_other_settings_need_another_folder(explain):
     explain(*FAST, "--listen")
     before = contents()
@@ -251,6 +274,27 @@ def test_bad_files_are_named_and_the_rest_done(explain):
     assert not Path("out/errors.csv").exists()
 
 
+def test_whatever_a_file_raises_the_rest_is_explained(explain, monkeypatch):
+    name = "n" * 251 + ".wav"
+    write(f"recordings/{name}", seed=3)
+    soundfile.write("recordings/none.wav", np.zeros(0), RATE)
+    explain_clip, calls = clips.explain_clip, []
+
+    def failing(*arguments):
+        calls.append(1)
+        if len(calls) == 1:
+            raise KeyError("bands")
+        return explain_clip(*arguments)
+
+    monkeypatch.setattr(clips, "explain_clip", failing)
+    assert explain(*FAST, "--listen") == 3
+    assert dict(table("out/errors.csv").to_numpy()) == {
+        "a.wav": "KeyError: 'bands'",
+        "none.wav": "holds no samples",
+    }
+    assert set(table("out/scores.csv")["filename"]) == {"b.wav", name}
+
+
 def test_only_bad_files_exit_with_1(explain):
     for path in Path("recordings").iterdir():
         path.write_text("text")
@@ -274,6 +318,8 @@ def test_only_bad_files_exit_with_1(explain):
         (["--layer", "nowhere"], "no layer 'nowhere'"),
         (["-p", "nothing"], "Unknown preprocessing configuration 'nothing'"),
         (["-c", "_first"], "does not exist"),
+        (["--device", "gpu"], "Unknown device 'gpu'. .*Choose from: auto, cpu, cuda, mps"),
+        (["--device", "cuda:99"], "Device 'cuda:99' does not exist on this machine"),
         (["-e", "mp3"], "No 'mp3' files"),
     ],
 )
@@ -353,3 +399,12 @@ def test_published_measures_are_those_of_the_masks(explain):
     n_bins = 51 * 64
     # of a binary mask the Gini index is the share that is not kept, the entropy ln(kept bins)
     np.testing.assert_allclose(scores["SPS"] + np.exp(scores["COMP"]) / n_bins, 1, atol=1e-5)
+
+
+def test_single_files_and_folders_are_explained_together(explain):
+    write("other/c.wav", seed=2)
+    inputs = ("recordings/b.wav", "other")
+    assert explain("--explainer", "saliency", "--mask", "bin", "-q", inputs=inputs) == 0
+    assert set(table("out/scores.csv")["filename"]) == {"other/c.wav", "recordings/b.wav"}
+    assert explain(*FAST, output="single", inputs=("recordings/b.wav",)) == 0
+    assert set(table("single/scores.csv")["filename"]) == {"b.wav"}

@@ -11,6 +11,7 @@ from autrainer.core.scripts import CommandLineError
 from autrainer.core.scripts.cli import CLI as AutrainerCLI
 
 from autrainer_ext.models import CPMobile
+from autrainer_ext.serving.inference import BatchedInference
 from autrainer_ext.serving.model_directory import write_model_directory
 from autrainer_ext_plugins.cli import CLI
 
@@ -37,8 +38,8 @@ def run(model, tmp_path, monkeypatch):
         soundfile.write(path, noise, 16000)
     monkeypatch.chdir(tmp_path)
 
-    def run(*options, output="out", served=model):
-        arguments = ["autrainer-ext", "inference", str(served), "recordings", output, "-q"]
+    def run(*options, output="out", served=model, inputs=("recordings",)):
+        arguments = ["autrainer-ext", "inference", str(served), *inputs, output, "-q"]
         monkeypatch.setattr("sys.argv", [*arguments, *options])
         try:
             CLI(AutrainerCLI()).main()
@@ -103,14 +104,31 @@ def test_earlier_results_are_replaced_on_demand_only(run, tmp_path):
     assert contents(tmp_path / "out") == ["results.csv", "results.yaml"]
 
 
-def test_interrupted_writing_leaves_nothing(run, tmp_path, monkeypatch):
+def test_what_was_interrupted_is_continued(run, tmp_path, monkeypatch):
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("autrainer.serving.Inference.save_prediction_results", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        run()
-    assert not (tmp_path / "out").exists()
+    with monkeypatch.context() as patch:
+        patch.setattr("autrainer.serving.Inference.save_prediction_results", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            run()
+    (hidden,) = (tmp_path / "out").iterdir()
+    kind, machine, _, start, chance = hidden.name.split("-")
+    hidden.rename(hidden.with_name(f"{kind}-{machine}-1-{start}-{chance}"))  # process 1 is older
+    monkeypatch.setattr(BatchedInference, "run", interrupted)  # nothing is predicted again
+    assert run() == 0
+    assert contents(tmp_path / "out") == ["results.csv", "results.yaml"]
+
+
+def test_absurd_sample_rates_are_bad_files(run, tmp_path):
+    content = bytearray(Path("recordings/b.wav").read_bytes())
+    for rate in (0, 1, 44_099, 96_001, 2**31 - 1):
+        content[24:28] = rate.to_bytes(4, "little")
+        Path(f"recordings/rate{rate}.wav").write_bytes(content)
+    assert run() == 3
+    errors = pd.read_csv(tmp_path / "out/errors.csv").set_index("filename")["reason"]
+    assert errors.index.tolist() == ["rate0.wav", "rate1.wav", "rate2147483647.wav"]
+    assert "sample rate of 2147483647 Hz, expected 1000 to 768000 Hz" in errors.iloc[2]
 
 
 def test_preprocessing_is_looked_up_by_name(run, tmp_path):
@@ -140,6 +158,12 @@ def test_missing_file_of_the_model_is_named(run, model, tmp_path, missing):
     assert not (tmp_path / "out").exists()
 
 
+def test_missing_device_is_an_error(run, tmp_path):
+    with pytest.raises(CommandLineError, match="Device 'cuda:99' does not exist on this machine"):
+        run("--device", "cuda:99")
+    assert not (tmp_path / "out").exists()
+
+
 def test_folder_without_recordings_is_an_error(run, tmp_path):
     with pytest.raises(CommandLineError, match="No 'flac' files found in 'recordings'"):
         run("-e", "flac")
@@ -160,3 +184,12 @@ def test_command_reports_bad_files(command, run, model, tmp_path):
     assert result.returncode == 3, result.stderr
     assert "1 of 2 files predicted; see 'out/errors.csv'" in result.stdout
     assert "Traceback" not in result.stderr
+
+
+def test_single_files_and_folders_are_predicted_together(run, tmp_path):
+    assert run("-r") == 0
+    together = pd.read_csv("out/results.csv").set_index("filename")
+    assert run(output="files", inputs=("recordings/sub/a.wav", "recordings")) == 0
+    pd.testing.assert_frame_equal(pd.read_csv("files/results.csv").set_index("filename"), together)
+    assert run(output="single", inputs=("recordings/b.wav",)) == 0
+    assert pd.read_csv("single/results.csv")["filename"].tolist() == ["b.wav"]

@@ -65,7 +65,8 @@ def test_matrices_are_written_and_printed(triangle, tmp_path, capsys):
     assert "pred (0.59042184, 0.01208089, 0.39749728)" in printed
     folder = tmp_path / "entropy_triangle"
     table = pd.read_csv(folder / "coordinates.csv")
-    assert table.columns.tolist() == COLUMNS
+    of_runs = ("model", "dataset", "is_best")  # unknown for matrices in files
+    assert table.columns.tolist() == [name for name in COLUMNS if name not in of_runs]
     assert table["run"].unique().tolist() == ["ours", "theirs"]
     found = table.loc[4, ["divergence", "mutual_information", "variation"]].astype(float)
     np.testing.assert_allclose(found, (0.59042184, 0.01208089, 0.39749728), atol=1e-8)
@@ -95,6 +96,19 @@ def test_trajectories_are_thinned_and_folds_averaged(triangle, layout, tmp_path)
     expected = table.groupby("view")["x"].mean()
     np.testing.assert_allclose(summary.set_index("view")["x"], expected[summary["view"]], atol=1e-7)
     assert (tmp_path / "out/criteria_test1.png").is_file()
+
+
+def test_epoch_zero_is_the_start_and_equal_names_are_told_apart(triangle, tmp_path):
+    for folder in ("a", "b"):
+        for epoch in (0, 1):
+            path = f"{folder}/cms/loss/fold_1/test/cm_epoch_{epoch}.csv"
+            write(tmp_path, "50,10\n20,40\n", path)
+    triangle("a/cms", "b/cms", "--intervals", "shown", "--n-draws", "100", "-q")
+    table = pd.read_csv(tmp_path / "entropy_triangle/coordinates.csv")
+    assert table["run"].unique().tolist() == ["loss/fold_1", "b/cms/loss/fold_1"]
+    assert table["iteration"].unique().tolist() == [0, 1]
+    assert (table["ema_low"].notna() == (table["iteration"] == 1)).all()
+    assert len(list((tmp_path / "entropy_triangle/runs").glob("*.png"))) == 2
 
 
 @pytest.mark.parametrize(
@@ -132,3 +146,18 @@ def test_defaults_are_those_of_the_plugin_and_old_options_stay(root):
     new = parser.parse_args(["triangle", "--matrices", "a", "--class-names", "b", "--start", "3"])
     assert old == new
     assert (new.class_names, new.start) == ("b", 3)
+
+
+def test_matrices_need_no_option(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path, "68,2,4\n29,3,2\n20,2,3\n", "ours.csv")
+    write(tmp_path, "8,2,4\n2,3,2\n2,2,3\n", "theirs.csv")
+    arguments = ["ours.csv", "--matrices", "theirs.csv", "-q"]
+    monkeypatch.setattr("sys.argv", ["autrainer-ext", "triangle", *arguments])
+    CLI(AutrainerCLI()).main()
+    table = pd.read_csv("entropy_triangle/coordinates.csv")
+    assert table["run"].unique().tolist() == ["ours", "theirs"]
+    assert not {"model", "dataset", "is_best"} & set(table)
+    monkeypatch.setattr("sys.argv", ["autrainer-ext", "triangle"])
+    with pytest.raises(CommandLineError, match="Give at least one confusion matrix"):
+        CLI(AutrainerCLI()).main()

@@ -39,7 +39,7 @@ def drawn(monkeypatch, tmp_path):
 
     def draw(**how):
         table = coordinate_table(
-            list(confusions(**how)), IntervalSettings("last", 0.95, 100, 0), quiet=True
+            list(confusions(**how)), IntervalSettings("shown", 0.95, 100, 0), quiet=True
         )
         summary = summary_table(table, 0.95)
         figures.write_figures(table, summary, tmp_path, quiet=True)
@@ -73,7 +73,7 @@ def test_rows_of_the_overview_are_those_of_the_summary(drawn):
     _, first, second = saved["criteria_test"].axes
     rows = {view: summary[summary["view"] == view] for view in ("true", "pred", "joint")}
     names = [label.get_text() for label in first.get_yticklabels()]
-    assert names == [f"{name} (3 runs)" for name in rows["joint"]["criterion"]]
+    assert names == [f"{name} (3 seeds)" for name in rows["joint"]["criterion"]]
     bars, points = first.lines[::2], first.lines[1::2]
     values = rows["joint"]["mutual_information_corrected"]
     np.testing.assert_allclose([point.get_xdata()[0] for point in points], values)
@@ -83,20 +83,23 @@ def test_rows_of_the_overview_are_those_of_the_summary(drawn):
     for view, own in (("true", points[:3]), ("pred", points[3:])):
         found = [point.get_xdata()[0] for point in own]
         np.testing.assert_allclose(found, rows[view]["divergence_corrected"])
-    assert "intervals over runs and samples" in saved["criteria_test"]._suptitle.get_text()
+    assert "intervals over seeds and samples" in saved["criteria_test"]._suptitle.get_text()
 
 
-def test_two_runs_have_no_interval(drawn):
+def test_two_seeds_are_shown_instead_of_an_interval(drawn):
     saved, summary = drawn(families=2, seeds=2)
     triangle, first, _ = saved["criteria_test"].axes
-    assert summary.filter(regex="_low|_high").isna().all(axis=None)
+    assert "2 seeds: no interval, both shown" in saved["criteria_test"]._suptitle.get_text()
+    joint = summary[(summary["view"] == "joint") & (summary["split"] == "test")]
     assert not triangle.patches
-    assert "(2 runs: no interval)" in first.get_yticklabels()[0].get_text()
-    assert "intervals" not in saved["criteria_test"]._suptitle.get_text()
+    seeds = np.array([line.get_xdata() for line in first.lines if line.get_marker() == "|"])
+    assert seeds.shape == (2, 2)
+    np.testing.assert_allclose(seeds.mean(axis=1), joint["mutual_information"])
+    assert np.ptp(seeds, axis=1).all()
 
 
 def test_twenty_criteria_have_regions_and_looks_of_their_own(drawn):
-    saved, summary = drawn(families=20)
+    saved, _ = drawn(families=20)
     triangle, first, _ = saved["criteria_test"].axes
     assert len(triangle.patches) == 20
     looks = {
