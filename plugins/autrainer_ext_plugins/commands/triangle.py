@@ -87,8 +87,8 @@ class TriangleScript(AbstractScript):
             "--intervals",
             choices=("shown", "all", "none"),
             default="all",
-            help="Iterations with 95 %% intervals over samples (shown: those of summary.csv); 15 ms per matrix of 10 classes,\n"
-            "100 ms per matrix of 35. Default: all.",
+            help="Iterations with 95 %% intervals over samples (shown: those of summary.csv);\n"
+            "15 ms per matrix of 10 classes, 100 ms per matrix of 35. Default: all.",
         )
         self._add_setting("n-draws", "B", "Posterior draws per interval.")
         add_options(self.parser, "overwrite", "quiet")

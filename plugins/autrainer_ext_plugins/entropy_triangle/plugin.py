@@ -41,10 +41,10 @@ _CHECKPOINTS = ("best", "last")
 class EntropyTriangle(AbstractPlugin):
     """Entropy triangle coordinates of each run, split, iteration and stratum, with intervals.
 
-    Files: `coordinates.csv`, `summary.csv` (means over seeds at one iteration), `comparison.csv` and
-    `comparison.txt` (differences between criteria at that iteration, on dev and test) and figures:
-    `runs/RUN` (trajectory of a run), `criteria_SPLIT` (all criteria) and `strata/` (strata of a
-    criterion).
+    Files: `coordinates.csv`, `summary.csv` (means over seeds at one iteration), `comparison.csv`
+    and `comparison.txt` (differences between criteria at that iteration, on dev and test) and
+    figures: `runs/RUN` (trajectory of a run), `criteria_SPLIT` (all criteria) and `strata/` (strata
+    of a criterion).
 
     Rows of the split "test" at iteration k belong to the weights after iteration k. The callback
     `CleanOutputs` saves these outputs for all iterations; the host alone saves them for the best

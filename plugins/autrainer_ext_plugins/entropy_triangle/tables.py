@@ -242,13 +242,13 @@ def summary_table(table: pd.DataFrame, confidence: float, checkpoint: str = "las
         checkpoint: "best" for the best iteration on dev, "last" for the last iteration.
 
     Returns:
-        One row per family, split, stratum and view, with the column `checkpoint`. Each
-        quantity is a mean over runs with its standard deviation `*_sd`, the mean of the corrected values `*_corrected`, and the limits
-        `*_low` and `*_high` for other runs and other samples. Their distances to the corrected mean
-        are the square roots of the sums of two squares: that of Student's interval over runs, and
-        the mean distance over samples, as if all runs had the same samples. For a single run, the
-        standard deviation is nan and the limits are those over samples; for two runs, and where a
-        run has no interval, the limits are nan.
+        One row per family, split, stratum and view, with the column `checkpoint`. Each quantity is
+        a mean over runs with its standard deviation `*_sd`, the mean of the corrected values
+        `*_corrected`, and the limits `*_low` and `*_high` for other runs and other samples. Their
+        distances to the corrected mean are the square roots of the sums of two squares: that of
+        Student's interval over runs, and the mean distance over samples, as if all runs had the
+        same samples. For a single run, the standard deviation is nan and the limits are those over
+        samples; for two runs, and where a run has no interval, the limits are nan.
     """
     keys = ["family", "model", "criterion", "dataset", "split"]
     keys += ["stratum_column", "stratum", "view"]
