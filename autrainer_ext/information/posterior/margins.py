@@ -37,6 +37,8 @@ def draw_margin(counts: np.ndarray, size: int, rng: np.random.Generator) -> np.n
 def grassberger_entropy(counts: np.ndarray) -> float:
     """Entropy in bits, nearly unbiased from about one sample per class.
 
+    For counts that add up to n, a bias of 1 / (2 n) nats is left.
+
     Args:
         counts: Number of samples per class, shape (k,), at least one sample.
 
