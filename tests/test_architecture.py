@@ -15,7 +15,7 @@ LEVELS = {
     "autrainer_ext.models.fusion": 0,
     "autrainer_ext.serving.forward": 1,
     "autrainer_ext.information": 1,
-    "autrainer_ext.intervals": 1,
+    "autrainer_ext.intervals": 0,
     "autrainer_ext.difficulty": 1,
     "autrainer_ext.criterions.class_weights": 1,
     "autrainer_ext.explanation.masks": 1,

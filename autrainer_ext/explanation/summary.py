@@ -28,7 +28,7 @@ def summarise(scores: pd.DataFrame) -> pd.DataFrame:
         the measure. Intervals of fewer than two clips are empty.
     """
     interval = functools.lru_cache(maxsize=None)(
-        lambda content: mean_interval(np.frombuffer(content), n_resamples=1000)
+        lambda content: mean_interval(np.frombuffer(content))
     )
     correct = scores["correct"].astype(object)
     groups = {
