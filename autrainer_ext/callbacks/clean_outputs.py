@@ -1,6 +1,7 @@
 """Callback that saves clean outputs of the training and test splits at every evaluation."""
 
 import copy
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from torch.utils.data import DataLoader
 
 from autrainer_ext.atomic import atomic_file
 from autrainer_ext.compat import CallbackMixin
+from autrainer_ext.serving.forward import ForwardPass
 
 if TYPE_CHECKING:
     from autrainer.training import ModularTaskTrainer
@@ -95,18 +97,20 @@ class CleanOutputs(CallbackMixin):
 def _predict(
     model: torch.nn.Module, samples: DatasetWrapper, data: AbstractDataset, device: torch.device
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Outputs and targets in the order of the split. Mode and random state are restored."""
+    """Outputs and targets in the order of the split. Network and random state do not change."""
     loader = DataLoader(
         samples,
         batch_size=data.inference_batch_size,
         collate_fn=data.dev_transform.get_collate_fn(data),
     )
-    was_training = model.training
-    model.eval()
-    outputs, targets = [], []
-    with torch.random.fork_rng(devices=[]), torch.no_grad():
-        for features, target, _ in loader:
-            outputs.append(model(features.to(device)).float().cpu())
+    forward = ForwardPass(model, device=str(device), n_expected=len(samples))
+    targets = []
+
+    def features() -> Iterator[torch.Tensor]:
+        for batch, target, _ in loader:
             targets.append(target)
-    model.train(was_training)
-    return torch.cat(outputs).numpy(), torch.cat(targets).numpy()
+            yield batch
+
+    with torch.random.fork_rng(devices=[]):
+        outputs = torch.cat(list(forward.stream(features()))).float()
+    return outputs.numpy(), torch.cat(targets).numpy()

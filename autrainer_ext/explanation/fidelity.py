@@ -28,15 +28,16 @@ Departures: AI has a tolerance, because rounding alone must not count as an incr
 are computed from the attributions, not from the mask.
 """
 
+import itertools
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 
 import torch
 
-from .masks import apply_mask, explains_nothing
+from autrainer_ext.serving.forward import ForwardPass, Predict, forward_pass
 
-Predict = Callable[[torch.Tensor], torch.Tensor]
+from .masks import apply_mask, explains_nothing
 
 _EPSILON = 1e-6  # as published; f is a probability that may be 0 or 1
 
@@ -91,25 +92,23 @@ class MaskScores:
 
 
 def score_masks(
-    predict: Predict,
+    predict: ForwardPass | Predict,
     features: torch.Tensor,
     target: torch.Tensor,
     masks: Mapping[str, torch.Tensor],
     *,
     baseline: float | torch.Tensor,
     tolerance: float = 1e-6,
-    batch_size: int = 16,
 ) -> dict[str, MaskScores]:
     """Score masks by the model's predictions for the kept and the removed parts.
 
     Args:
-        predict: Maps features to logits, shape (n, C).
+        predict: Maps features to logits, shape (n, C): a `ForwardPass`, a network or a function.
         features: Shape (N, channels, frames, mel_bins).
         target: Class that was explained, usually the predicted one, shape (N,).
         masks: Masks by name, each of the shape of `features`.
         baseline: Value of silent features, a number or the features of one silent sample.
         tolerance: Largest increase of f that AI ignores.
-        batch_size: Number of inputs per call of `predict`; limits the memory.
 
     Returns:
         Scores by mask.
@@ -118,16 +117,16 @@ def score_masks(
         ValueError: If there is no sample.
 
     Example:
-        >>> logits = lambda features: torch.stack([features.sum((1, 2, 3)), torch.zeros(1)], 1)
+        >>> logits = lambda x: torch.stack([x.sum((1, 2, 3)), torch.zeros(len(x))], 1)
         >>> masks = {"all": torch.ones(1, 1, 1, 2)}
         >>> features, target = torch.ones(1, 1, 1, 2), torch.tensor([0])
-        >>> scores = score_masks(logits, features, target, masks, baseline=0.0, batch_size=1)
+        >>> scores = score_masks(logits, features, target, masks, baseline=0.0)
         >>> round(float(scores["all"].FF), 3), float(scores["all"].AD)
         (0.381, 0.0)
     """
     different = _different(masks)
     parts = (part for name in different for part in apply_mask(features, masks[name], baseline))
-    whole, *answers = _predict_all(predict, _chain(features, parts), len(features), batch_size)
+    whole, *answers = _probabilities(predict, features, itertools.chain([features], parts))
     f = _of(whole, target)
     scores: dict[str, MaskScores] = {}
     for name, kept, removed in zip(different, answers[::2], answers[1::2], strict=True):
@@ -211,27 +210,25 @@ class Curves:
 
 
 def curves(
-    predict: Predict,
+    predict: ForwardPass | Predict,
     features: torch.Tensor,
     target: torch.Tensor,
     attributions: torch.Tensor,
     *,
     baseline: float | torch.Tensor,
     n_steps: int = 10,
-    batch_size: int = 16,
 ) -> Curves:
     """Insert and delete bins in descending order of attribution.
 
     Ties go to the bin that is earlier in time, then lower in frequency.
 
     Args:
-        predict: Maps features to logits, shape (n, C).
+        predict: Maps features to logits, shape (n, C): a `ForwardPass`, a network or a function.
         features: Shape (N, channels, frames, mel_bins).
         target: Class that was explained, shape (N,).
         attributions: Shape of `features`.
         baseline: Value of silent features, a number or the features of one silent sample.
         n_steps: Number of steps from no bins to all bins, at least 1.
-        batch_size: Number of inputs per call of `predict`.
 
     Returns:
         Both curves; straight lines for attributions that explain nothing.
@@ -260,7 +257,7 @@ def curves(
         for count in counts
         for part in apply_mask(features, (ranks < count).to(features.dtype), baseline)
     )
-    answers = _predict_all(predict, parts, len(features), batch_size)
+    answers = _probabilities(predict, features, parts)
     scores = torch.stack([_of(answer, target) for answer in answers], dim=1)
     shares = torch.tensor(counts, dtype=torch.float64) / n_bins
     insertion, deletion = (
@@ -279,32 +276,15 @@ def _different(masks: Mapping[str, torch.Tensor]) -> dict[str, list[str]]:
     return found
 
 
-def _chain(first: torch.Tensor, rest: Iterator[torch.Tensor]) -> Iterator[torch.Tensor]:
-    yield first
-    yield from rest
-
-
-@torch.no_grad()
-def _predict_all(
-    predict: Predict, inputs: Iterator[torch.Tensor], n_samples: int, batch_size: int
+def _probabilities(
+    predict: ForwardPass | Predict, features: torch.Tensor, inputs: Iterable[torch.Tensor]
 ) -> list[torch.Tensor]:
-    """Probabilities of every element of `inputs`, each of `n_samples` samples.
-
-    At most one element and one batch are held while a batch is filled.
-    """
-    if not n_samples:
+    """Probabilities of every element of `inputs`, each of the shape of `features`, float64."""
+    if not len(features):
         raise ValueError("There are no samples.")
-    done: list[torch.Tensor] = []
-    waiting = torch.empty(0)
-    for element in inputs:
-        waiting = torch.cat([waiting, element]) if len(waiting) else element
-        while len(waiting) >= batch_size:
-            done.append(predict(waiting[:batch_size]).double().softmax(dim=1))
-            waiting = waiting[batch_size:]
-    if len(waiting):
-        done.append(predict(waiting).double().softmax(dim=1))
-    return list(torch.cat(done).split(n_samples))
+    forward = forward_pass(predict, features)
+    return [logits.double().softmax(dim=1) for logits in forward.stream(inputs)]
 
 
 def _of(probabilities: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    return probabilities.gather(1, target.to(probabilities.device)[:, None])[:, 0]
+    return probabilities.gather(1, target.cpu()[:, None])[:, 0]

@@ -7,6 +7,8 @@ import torch
 from scipy.stats import spearmanr
 from torch import nn
 
+from autrainer_ext.serving.forward import ForwardPass
+
 from .attributors.contract import Attributor, layers
 from .masks import explains_nothing
 
@@ -50,7 +52,7 @@ def randomised(model: nn.Module, *, seed: int = 0) -> Iterator[tuple[str, nn.Mod
 
 def cascade(
     explainer: Attributor,
-    model: nn.Module,
+    model: nn.Module | ForwardPass,
     features: torch.Tensor,
     target: torch.Tensor,
     *,
@@ -60,7 +62,7 @@ def cascade(
 
     Args:
         explainer: Attributor.
-        model: Trained network.
+        model: Trained network, or a `ForwardPass` of one.
         features: Features of one clip, shape (1, channels, frames, mel_bins).
         target: Class that is explained, shape (1,).
         seed: Seed of the random weights.
@@ -76,8 +78,9 @@ def cascade(
         {'1': 1.0}
     """
     original = explainer(model, features, target)
+    network = model.network if isinstance(model, ForwardPass) else model
     correlations = {}
-    for name, randomised_model in randomised(model, seed=seed):
+    for name, randomised_model in randomised(network, seed=seed):
         changed = explainer(randomised_model, features, target)
         if bool(explains_nothing(original)) or bool(explains_nothing(changed)):
             correlations[name] = float("nan")

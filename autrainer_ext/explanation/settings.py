@@ -37,7 +37,8 @@ class ExplainSettings:
         preprocessing: Path of a preprocessing configuration, "default" for that of the model, or
             None for none.
         checkpoint: Folder of the checkpoint inside the model directory.
-        batch_size: Number of inputs per forward pass.
+        batch_size: Most inputs per forward pass, or None for as many as fit.
+        device: Device of the network; see `serving.forward.choose_device`.
         seed: Seed of explainers, white noise and randomised layers.
 
     Raises:
@@ -67,18 +68,22 @@ class ExplainSettings:
     source_compatible: bool = False
     preprocessing: str | None = "default"
     checkpoint: str = "_best"
-    batch_size: int = 16
+    batch_size: int | None = None
+    device: str = "auto"
     seed: int = 0
 
     def __post_init__(self) -> None:
         if not 0 < self.alpha <= 1:
             raise ValueError(f"alpha must be in (0, 1], got {self.alpha}.")
-        if self.batch_size < 1:
+        if self.batch_size is not None and self.batch_size < 1:
             raise ValueError(f"batch_size must be positive, got {self.batch_size}.")
         # imported late: the command reads the defaults of this class without loading torch
+        from autrainer_ext.serving.forward import choose_device
+
         from .attributors.registry import make_explainer
         from .masks import MASKS
 
+        choose_device(self.device)
         for explainer in self.explainers:
             make_explainer(explainer, baseline=0.0)
         for mask in [*(self.masks or ()), *self.listen]:

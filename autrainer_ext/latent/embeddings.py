@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from autrainer_ext.errors import unknown_name
+from autrainer_ext.serving.forward import ForwardPass
 
 
 def embed(
@@ -15,10 +16,12 @@ def embed(
     batches: Iterable[torch.Tensor],
     *,
     max_values: int = 4096,
+    device: str = "auto",
+    n_expected: int | None = None,
 ) -> dict[str, np.ndarray]:
     """Compute the outputs of several layers in one pass over the data.
 
-    The model runs in evaluation mode without gradients; its mode is restored afterwards.
+    The model runs in evaluation mode without gradients; it is not modified.
 
     Args:
         model: Network.
@@ -27,12 +30,14 @@ def embed(
         max_values: Largest length of an embedding, at least 1. Default: 4096. Outputs of shape
             (N, C, ...) are flattened. If they are too long, their longest axis after C is halved by
             averaging neighbours until they fit.
+        device: Device of the network; see `autrainer_ext.serving.forward.choose_device`.
+        n_expected: Number of samples, or None for many.
 
     Returns:
         Embeddings by layer, float32, shape (samples, values).
 
     Raises:
-        ValueError: If a layer does not exist, is not used, does not return a tensor with one row
+        ValueError: If the device or a layer does not exist, or a layer is not used, does not return a tensor with one row
             per sample, or has more than `max_values` channels.
     """
     modules = dict(model.named_modules())
@@ -40,30 +45,40 @@ def embed(
         if layer not in modules or not layer:
             outer = [name for name in modules if name and name.count(".") < 2]
             raise unknown_name("layer", layer, outer)
-    seen: dict[str, torch.Tensor] = {}
-    hooks = [
-        modules[layer].register_forward_hook(
-            lambda _module, _inputs, output, layer=layer: seen.update({layer: output})
-        )
-        for layer in layers
-    ]
-    parts: dict[str, list[np.ndarray]] = {layer: [] for layer in layers}
-    was_training = model.training
-    model.eval()
-    try:
-        with torch.inference_mode():
-            for features in batches:
-                seen.clear()
-                model(features)
-                for layer in layers:
-                    if not isinstance(seen.get(layer), torch.Tensor):
-                        raise ValueError(f"Layer '{layer}' is not used or returns no tensor.")
-                    parts[layer].append(_vectors(seen[layer], layer, max_values).cpu().numpy())
-    finally:
-        model.train(was_training)
-        for hook in hooks:
-            hook.remove()
-    return {layer: np.concatenate(arrays) for layer, arrays in parts.items()}
+    forward = ForwardPass(
+        _Layers(model, layers, max_values), device=device, n_expected=n_expected, fuse=False
+    )
+    parts = [tuple(part.numpy() for part in each) for each in forward.outputs(batches)]
+    arrays = [np.concatenate(each) for each in zip(*parts, strict=True)]
+    return dict(zip(layers, arrays, strict=True))
+
+
+class _Layers(nn.Module):
+    """Network that returns the flattened outputs of inner layers."""
+
+    def __init__(self, model: nn.Module, layers: Sequence[str], max_values: int) -> None:
+        super().__init__()
+        self.model = model
+        self.layers = layers
+        self.max_values = max_values
+
+    def forward(self, features: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        seen: dict[str, torch.Tensor] = {}
+        hooks = [
+            self.model.get_submodule(layer).register_forward_hook(
+                lambda _module, _inputs, output, layer=layer: seen.update({layer: output})
+            )
+            for layer in self.layers
+        ]
+        try:
+            self.model(features)
+        finally:
+            for hook in hooks:
+                hook.remove()
+        for layer in self.layers:
+            if not isinstance(seen.get(layer), torch.Tensor):
+                raise ValueError(f"Layer '{layer}' is not used or returns no tensor.")
+        return tuple(_vectors(seen[layer], layer, self.max_values) for layer in self.layers)
 
 
 def subsample(n_samples: int, n_kept: int, seed: int) -> np.ndarray:

@@ -25,10 +25,16 @@ def fuse_batch_norms(model: nn.Module) -> nn.Module:
         ['Conv2d', 'Identity', 'ReLU']
     """
     fused = copy.deepcopy(model).eval()
-    for sequence in fused.modules():
-        if isinstance(sequence, nn.Sequential):
-            _fuse_neighbours(sequence)
+    _fuse_inside(fused)
     return fused
+
+
+def _fuse_inside(module: nn.Module) -> None:
+    # `modules` would hash the network, which takes a second for models of the host
+    if isinstance(module, nn.Sequential):
+        _fuse_neighbours(module)
+    for child in module.children():
+        _fuse_inside(child)
 
 
 def _fuse_neighbours(sequence: nn.Sequential) -> None:

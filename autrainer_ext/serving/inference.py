@@ -13,13 +13,15 @@ from typing import Any, TypeVar
 
 import pandas as pd
 import torch
+from autrainer.models import AbstractModel
+from torch import nn
 
 from .audio_files import UnusableFileError, error_table
 from .audio_reader import AudioReader, Window, brief
+from .forward import ForwardPass, choose_device
 from .predictions import Predictions
 
-_BATCH_VALUES = 2**22  # a batch of long inputs stays below 16 MB of single precision numbers
-_HELD_BATCHES = 4
+_HELD_VALUES = 2**24  # 64 MB of features wait for others of their shape
 _Value = TypeVar("_Value")
 
 
@@ -27,16 +29,21 @@ class BatchedInference(AudioReader):
     """The host's `Inference` for whole folders, in batches and without stopping at a bad file.
 
     Args:
-        batch_size: Number of inputs per forward pass; fewer if the inputs are long.
+        batch_size: Most inputs per forward pass, or None for as many as fit.
+        device: Device of the network; see `choose_device`. The front end runs on the processor.
         **options: Options of `AudioReader`.
 
     Raises:
-        ValueError: As `AudioReader`.
+        ValueError: As `AudioReader`, or if the device does not exist.
     """
 
-    def __init__(self, *, batch_size: int = 32, **options: object) -> None:
+    def __init__(
+        self, *, batch_size: int | None = None, device: str = "auto", **options: object
+    ) -> None:
+        choose_device(device)
         super().__init__(**options)
         self.batch_size = batch_size
+        self.device = device
 
     def run(
         self,
@@ -63,8 +70,14 @@ class BatchedInference(AudioReader):
         vectors: dict[str, dict[str | None, torch.Tensor | None]] = {file: {} for file in files}
         reasons: dict[str, str] = {}
         prepared = self._prepare_ahead(directory, progress(files), reasons)
-        for batch in self._batches(prepared):
-            for window, computed in zip(batch, self._compute(batch, embeddings), strict=True):
+        forward = ForwardPass(
+            _WithEmbeddings(self.model) if embeddings else self.model,
+            device=self.device,
+            batch_size=self.batch_size,
+            n_expected=None if self._window_length else len(files),
+        )
+        for batch in _batches(prepared, forward):
+            for window, computed in zip(batch, _compute(batch, forward), strict=True):
                 if isinstance(computed, UnusableFileError):
                     reasons.setdefault(window.file, str(computed))
                     continue
@@ -85,48 +98,6 @@ class BatchedInference(AudioReader):
             errors=error_table(files, reasons),
         )
 
-    def _batches(self, windows: Iterable[Window]) -> Iterator[list[Window]]:
-        """Group windows of one shape; a group is complete if it is full or too much is waiting."""
-        groups: dict[tuple, list[Window]] = defaultdict(list)
-        waiting = 0
-        for window in windows:
-            full = window.features.shape, window.features.dtype
-            values = window.features.numel()
-            groups[full].append(window)
-            waiting += values
-            if len(groups[full]) < min(self.batch_size, _BATCH_VALUES // max(values, 1) or 1):
-                if waiting < _HELD_BATCHES * _BATCH_VALUES:
-                    continue
-                full = max(groups, key=lambda key: len(groups[key]))
-            batch = groups.pop(full)
-            waiting -= sum(each.features.numel() for each in batch)
-            yield batch
-        yield from groups.values()
-
-    def _compute(
-        self, batch: list[Window], embeddings: bool
-    ) -> list[tuple[torch.Tensor, torch.Tensor | None] | UnusableFileError]:
-        """Model output, shape (1, ...), and embedding of each window, or the reason of a failure.
-
-        If a batch fails, its windows are computed one by one.
-        """
-        features = torch.cat([window.features for window in batch])
-        try:
-            with torch.inference_mode():
-                outputs = self.model(features).cpu()
-                vectors = self.model.embeddings(features).cpu() if embeddings else None
-        except Exception as error:
-            if len(batch) == 1:
-                return [UnusableFileError(f"the model failed: {brief(error)}")]
-            return [self._compute([window], embeddings)[0] for window in batch]
-        return [
-            # a clone, because a saved view would contain the memory of the whole batch
-            (outputs[i : i + 1], None if vectors is None else vectors[i].squeeze().clone())
-            if torch.isfinite(outputs[i]).all()
-            else UnusableFileError("the output of the model is not finite")
-            for i in range(len(batch))
-        ]
-
     def _row(self, window: Window, output: torch.Tensor) -> dict[str, Any]:
         probabilities = self.target_transform.probabilities_inference(output)
         prediction = self.target_transform.predict_inference(probabilities)
@@ -145,6 +116,59 @@ class BatchedInference(AudioReader):
         vote = self.target_transform.majority_vote([row["prediction"] for row in ordered])
         described = _key(file, "majority") | {"prediction": vote, "output": []}
         return [*ordered, {key: described.get(key) for key in ordered[0]}]
+
+
+def _batches(windows: Iterable[Window], forward: ForwardPass) -> Iterator[list[Window]]:
+    """Group windows of one shape; a group is complete if it is full or too much is waiting."""
+    groups: dict[tuple, list[Window]] = defaultdict(list)
+    waiting = 0
+    for window in windows:
+        full = window.features.shape, window.features.dtype
+        values = window.features.numel()
+        groups[full].append(window)
+        waiting += values
+        if len(groups[full]) < forward.batch_size_for(window.features.shape[1:]):
+            if waiting < _HELD_VALUES:
+                continue
+            full = max(groups, key=lambda key: len(groups[key]))
+        batch = groups.pop(full)
+        waiting -= sum(each.features.numel() for each in batch)
+        yield batch
+    yield from groups.values()
+
+
+def _compute(
+    batch: list[Window], forward: ForwardPass
+) -> list[tuple[torch.Tensor, torch.Tensor | None] | UnusableFileError]:
+    """Model output, shape (1, ...), and embedding of each window, or the reason of a failure.
+
+    If a batch fails, its windows are computed one by one.
+    """
+    features = torch.cat([window.features for window in batch])
+    try:
+        outputs, *rest = next(forward.outputs([features]))
+    except Exception as error:
+        if len(batch) == 1:
+            return [UnusableFileError(f"the model failed: {brief(error)}")]
+        return [_compute([window], forward)[0] for window in batch]
+    return [
+        # a clone, because a saved view would contain the memory of the whole batch
+        (outputs[i : i + 1], rest[0][i].squeeze().clone() if rest else None)
+        if torch.isfinite(outputs[i]).all()
+        else UnusableFileError("the output of the model is not finite")
+        for i in range(len(batch))
+    ]
+
+
+class _WithEmbeddings(nn.Module):
+    """Network of the host that returns its outputs and its embeddings."""
+
+    def __init__(self, model: AbstractModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return self.model(features), self.model.embeddings(features)
 
 
 def _key(file: str, offset: str | None) -> dict[str, Any]:

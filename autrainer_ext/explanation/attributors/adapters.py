@@ -12,12 +12,14 @@ import torch
 from torch import nn
 
 from autrainer_ext.explanation.segments import Segmenter, quickshift
+from autrainer_ext.serving.forward import ForwardPass
 
 from .contract import (
     Baseline,
     attributor,
     baseline_like,
     completeness_gap,
+    forward_attributor,
     one_by_one,
     seeded,
 )
@@ -72,7 +74,7 @@ def deep_shap(
             raise ValueError(f"DeepExplainer cannot explain this network: {error}") from error
         values = torch.from_numpy(values[..., label.item()]).to(sample)
         gap = completeness_gap(model, sample, label, values, baseline=_background(sample, baseline))
-        expected = values.double().sum() - gap[0]
+        expected = values.double().sum().cpu() - gap[0]
         if gap.abs()[0] > tolerance * expected.abs():
             raise ValueError(
                 f"The values of DeepExplainer add up to {float(values.sum()):.4g} instead of "
@@ -124,9 +126,9 @@ def gradient_shap_library(
     return one_by_one(attribute, model, features, target)
 
 
-@attributor
+@forward_attributor
 def lime_image(
-    model: nn.Module,
+    forward: ForwardPass,
     features: torch.Tensor,
     target: torch.Tensor,
     *,
@@ -139,7 +141,7 @@ def lime_image(
     """Image explainer of lime for the probability of the target, with features as a grey image.
 
     Args:
-        model: See the contract, as for `features` and `target`.
+        forward: See the contract, as for `features` and `target`.
         features: Shape (N, 1, frames, mel_bins).
         target: Shape (N,).
         segmenter: Function that divides a clip into segments.
@@ -163,13 +165,12 @@ def lime_image(
     if features.shape[1] != 1:
         raise ValueError(f"lime's image explainer needs 1 channel, got {features.shape[1]}.")
 
-    def attribute(model: nn.Module, sample: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
-        segments = segmenter(sample[0])
+    def attribute(forward: ForwardPass, sample: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
+        segments = segmenter(sample[0].cpu())
 
-        @torch.no_grad()
         def probabilities(images: np.ndarray) -> np.ndarray:
             grey = torch.from_numpy(images[..., 0]).to(sample)[:, None]
-            return model(grey).double().softmax(dim=1).cpu().numpy()
+            return forward(grey).double().softmax(dim=1).numpy()
 
         with contextlib.redirect_stderr(io.StringIO()):  # hides a progress bar per sample
             explanation = LimeImageExplainer(random_state=seed).explain_instance(
@@ -180,7 +181,7 @@ def lime_image(
                 hide_color=baseline,
                 num_samples=n_samples,
                 batch_size=batch_size,
-                segmentation_fn=lambda image: segments.cpu().numpy(),
+                segmentation_fn=lambda image: segments.numpy(),
                 random_seed=seed,
             )
         weights = torch.zeros(int(segments.max()) + 1, dtype=torch.float64)
@@ -188,7 +189,7 @@ def lime_image(
             weights[segment] = weight
         return weights[segments].to(sample)[None, None]
 
-    return one_by_one(attribute, model, features, target)
+    return one_by_one(attribute, forward, features, target)
 
 
 class _Target(nn.Module):

@@ -2,8 +2,9 @@
 
 An attributor is a function (model, features, target, *, settings) -> attributions:
 
-- `model` maps features (N, channels, frames, mel_bins) to logits (N, C). The logit of the target is
-  explained; to explain another quantity, such as a probability, wrap the model.
+- `model` maps features (N, channels, frames, mel_bins) to logits (N, C): a network, or a
+  `ForwardPass` of one, which is faster and may run on a GPU. The logit of the target is explained;
+  to explain another quantity, such as a probability, wrap the network.
 - `target` holds one class index per sample, shape (N,), int64.
 - Attributions have the shape of the features; positive values support the target.
 - The model is run in evaluation mode. Afterwards all modules have their previous modes; parameters
@@ -15,22 +16,24 @@ An attributor is a function (model, features, target, *, settings) -> attributio
 """
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 import numpy as np
 import torch
 from torch import nn
 
-Attributor = Callable[[nn.Module, torch.Tensor, torch.Tensor], torch.Tensor]
+from autrainer_ext.serving.forward import ForwardPass, device_of, forward_pass
+
+Attributor = Callable[[nn.Module | ForwardPass, torch.Tensor, torch.Tensor], torch.Tensor]
 Baseline = float | torch.Tensor
 
 
 def attributor(attribute: Callable) -> Callable:
-    """Make a function of (model, features, target, **settings) fulfil the contract of attributors.
+    """Make a function of (network, features, target, **settings) fulfil the contract.
 
     Args:
-        attribute: Function to decorate.
+        attribute: Function to decorate, which uses gradients.
 
     Returns:
         The function with checks of its arguments, in evaluation mode and with gradients enabled.
@@ -44,20 +47,69 @@ def attributor(attribute: Callable) -> Callable:
 
     @functools.wraps(attribute)
     def explain(
-        model: nn.Module, features: torch.Tensor, target: torch.Tensor, **settings: object
+        model: nn.Module | ForwardPass,
+        features: torch.Tensor,
+        target: torch.Tensor,
+        **settings: object,
     ) -> torch.Tensor:
-        _check(features, target)
-        if not len(features):
-            return features.detach().clone()
-        with evaluating(model), torch.inference_mode(False), torch.enable_grad():
-            features = features.detach().clone()  # inference tensors have no gradient
-            return attribute(model, features, target.to(features.device), **settings).detach()
+        network = model.network if isinstance(model, ForwardPass) else model
+        with evaluating(network), torch.inference_mode(False), torch.enable_grad():
+            return _apply(
+                attribute, network, device_of(network, features), features, target, settings
+            )
 
     return explain
 
 
+def forward_attributor(attribute: Callable) -> Callable:
+    """Make a function of (forward, features, target, **settings) fulfil the contract.
+
+    Args:
+        attribute: Function to decorate, which uses outputs of the `ForwardPass` only.
+
+    Returns:
+        The function with the checks of `attributor`.
+
+    Example:
+        >>> logits = forward_attributor(lambda forward, features, target: forward(features))
+        >>> logits(nn.Identity(), torch.ones(1, 1, 1, 2), torch.tensor([0])).tolist()
+        [[[[1.0, 1.0]]]]
+    """
+
+    @functools.wraps(attribute)
+    def explain(
+        model: nn.Module | ForwardPass,
+        features: torch.Tensor,
+        target: torch.Tensor,
+        **settings: object,
+    ) -> torch.Tensor:
+        forward = forward_pass(model, features)
+        return _apply(attribute, forward, forward.device, features, target, settings)
+
+    return explain
+
+
+def _apply(
+    attribute: Callable,
+    model: nn.Module | ForwardPass,
+    device: torch.device,
+    features: torch.Tensor,
+    target: torch.Tensor,
+    settings: Mapping[str, object],
+) -> torch.Tensor:
+    """Attributions, computed on a device and returned on that of the features."""
+    _check(features, target)
+    if not len(features):
+        return features.detach().clone()
+    placed = features.detach().clone().to(device)  # inference tensors have no gradient
+    return attribute(model, placed, target.to(device), **settings).detach().to(features.device)
+
+
 def one_by_one(
-    attribute: Attributor, model: nn.Module, features: torch.Tensor, target: torch.Tensor
+    attribute: Callable,
+    model: nn.Module | ForwardPass,
+    features: torch.Tensor,
+    target: torch.Tensor,
 ) -> torch.Tensor:
     """Apply an attributor to every sample as a batch of one, and concatenate the results.
 
@@ -174,27 +226,28 @@ def baseline_like(features: torch.Tensor, baseline: Baseline) -> torch.Tensor:
     return values.expand_as(features)
 
 
-@torch.no_grad()
-def target_scores(model: nn.Module, features: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+def target_scores(
+    model: nn.Module | ForwardPass, features: torch.Tensor, target: torch.Tensor
+) -> torch.Tensor:
     """Compute the output of the model for the target of every sample.
 
     Args:
-        model: Network from features to logits.
+        model: Network from features to logits, or a `ForwardPass` of one.
         features: Shape (N, channels, frames, mel_bins).
         target: Class of every sample, shape (N,), int64.
 
     Returns:
-        Shape (N,).
+        Shape (N,), on the CPU.
 
     Example:
         >>> target_scores(nn.Flatten(), torch.tensor([[[[3.0, 5.0]]]]), torch.tensor([1]))
         tensor([5.])
     """
-    return model(features).gather(1, target.to(features.device)[:, None])[:, 0]
+    return forward_pass(model, features)(features).gather(1, target.cpu()[:, None])[:, 0]
 
 
 def completeness_gap(
-    model: nn.Module,
+    model: nn.Module | ForwardPass,
     features: torch.Tensor,
     target: torch.Tensor,
     attributions: torch.Tensor,
@@ -216,7 +269,7 @@ def completeness_gap(
             baselines, shape (B, channels, frames, mel_bins), are averaged.
 
     Returns:
-        Shape (N,), in the unit of the model's output, float64.
+        Shape (N,), in the unit of the model's output, float64, on the CPU.
 
     Example:
         >>> features, target = torch.tensor([[[[3.0, 5.0]]]]), torch.tensor([1])
@@ -224,16 +277,14 @@ def completeness_gap(
         tensor([-5.], dtype=torch.float64)
     """
     _check(features, target)
-    with evaluating(model):
-        difference = target_scores(model, features, target).double()
-        if isinstance(baseline, torch.Tensor) and baseline.ndim == 4:
-            with torch.no_grad():
-                average = model(baseline.to(features)).double().mean(0)
-            difference -= average[target.to(average.device)]
-        else:
-            silence = baseline_like(features, baseline)
-            difference -= target_scores(model, silence, target).double()
-    return attributions.double().sum(dim=(1, 2, 3)) - difference
+    forward = forward_pass(model, features)
+    difference = target_scores(forward, features, target).double()
+    if isinstance(baseline, torch.Tensor) and baseline.ndim == 4:
+        difference -= forward(baseline.to(features)).double().mean(0)[target.cpu()]
+    else:
+        silence = baseline_like(features, baseline)
+        difference -= target_scores(forward, silence, target).double()
+    return attributions.double().sum(dim=(1, 2, 3)).cpu() - difference
 
 
 def _check(features: torch.Tensor, target: torch.Tensor) -> None:

@@ -46,7 +46,7 @@ def random(
         if segmenter is None:
             drawn = torch.randn(sample.shape, generator=generator)
         else:
-            segments = segmenter(sample).cpu()
+            segments = segmenter(sample.cpu())
             drawn = torch.randn(int(segments.max()) + 1, generator=generator)[segments]
         maps.append(drawn.to(sample).expand_as(sample))
     return torch.stack(maps)

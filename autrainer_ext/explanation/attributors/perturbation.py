@@ -12,20 +12,19 @@ import itertools
 import math
 
 import torch
-from captum.attr import FeatureAblation
-from torch import nn
 
 from autrainer_ext.errors import unknown_name
 from autrainer_ext.explanation.segments import Segmenter, grid, quickshift
+from autrainer_ext.serving.forward import ForwardPass
 
-from .contract import Baseline, attributor, baseline_like, one_by_one
+from .contract import Baseline, baseline_like, forward_attributor, one_by_one
 
 _SCORES = ("logit", "probability")
 
 
-@attributor
+@forward_attributor
 def lime(
-    model: nn.Module,
+    forward: ForwardPass,
     features: torch.Tensor,
     target: torch.Tensor,
     *,
@@ -35,7 +34,6 @@ def lime(
     kernel_width: float = 0.25,
     ridge: float = 1.0,
     score: str = "probability",
-    batch_size: int = 16,
     seed: int = 0,
 ) -> torch.Tensor:
     """Weights of a linear model of the answers close to the clip.
@@ -45,7 +43,7 @@ def lime(
     weight of its segment, as in lime's image explainer.
 
     Args:
-        model: Network from features to logits, shape (N, C).
+        forward: Network from features to logits, shape (N, C).
         features: Shape (N, channels, frames, mel_bins).
         target: Class that is explained, shape (N,), int64.
         segmenter: Function that divides a clip into segments.
@@ -55,7 +53,6 @@ def lime(
         kernel_width: Width w of the kernel.
         ridge: Strength of the penalty on squared weights.
         score: Output of the model that is explained: "probability" as in the paper, or "logit".
-        batch_size: Number of masked copies per forward pass.
         seed: Seed of the coalitions.
 
     Raises:
@@ -73,22 +70,22 @@ def lime(
     """
     _check(n_samples, score)
 
-    def attribute(model: nn.Module, sample: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
-        segments = segmenter(sample[0])
+    def attribute(forward: ForwardPass, sample: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
+        segments = segmenter(sample[0].cpu())
         coalitions = _even_coalitions(int(segments.max()) + 1, n_samples, seed)
-        answers = _answer(model, sample, label, segments, coalitions, baseline, score, batch_size)
+        answers = _answer(forward, sample, label, segments, coalitions, baseline, score)
         kept = coalitions.double()
         # cosine similarity with the whole clip; an empty coalition has none
         distance = 1 - kept.mean(dim=1).sqrt()
         weights = torch.exp(-(distance**2) / (2 * kernel_width**2))
         return _spread(_ridge(kept, answers, weights, ridge), segments, sample)
 
-    return one_by_one(attribute, model, features, target)
+    return one_by_one(attribute, forward, features, target)
 
 
-@attributor
+@forward_attributor
 def kernel_shap(
-    model: nn.Module,
+    forward: ForwardPass,
     features: torch.Tensor,
     target: torch.Tensor,
     *,
@@ -96,7 +93,6 @@ def kernel_shap(
     baseline: Baseline = 0.0,
     n_samples: int = 512,
     score: str = "logit",
-    batch_size: int = 16,
     seed: int = 0,
 ) -> torch.Tensor:
     """Shapley values of segments by weighted least squares.
@@ -106,14 +102,13 @@ def kernel_shap(
     `n_samples` coalitions, all of them are evaluated and the values are exact.
 
     Args:
-        model: Network from features to logits, shape (N, C).
+        forward: Network from features to logits, shape (N, C).
         features: Shape (N, channels, frames, mel_bins).
         target: Class that is explained, shape (N,), int64.
         segmenter: Function that divides a clip into segments.
         baseline: Value of silent features.
         n_samples: Number of coalitions per sample besides the empty and the whole one, at least 2.
         score: Output of the model that is explained, "logit" or "probability".
-        batch_size: Number of masked copies per forward pass.
         seed: Seed of the coalitions.
 
     Raises:
@@ -132,30 +127,29 @@ def kernel_shap(
     """
     _check(n_samples, score)
 
-    def attribute(model: nn.Module, sample: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
-        segments = segmenter(sample[0])
+    def attribute(forward: ForwardPass, sample: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
+        segments = segmenter(sample[0].cpu())
         n_segments = int(segments.max()) + 1
         coalitions, weights = _shapley_coalitions(n_segments, n_samples, seed)
         ends = torch.tensor([[False], [True]]).expand(2, n_segments)
         evaluated = torch.cat([ends, coalitions])
-        answers = _answer(model, sample, label, segments, evaluated, baseline, score, batch_size)
+        answers = _answer(forward, sample, label, segments, evaluated, baseline, score)
         empty, whole = answers[0], answers[1]
         values = _constrained(coalitions.double(), answers[2:] - empty, weights, whole - empty)
         sizes = torch.bincount(segments.flatten(), minlength=n_segments) * sample.shape[1]
         return _spread(values / sizes, segments, sample)
 
-    return one_by_one(attribute, model, features, target)
+    return one_by_one(attribute, forward, features, target)
 
 
-@attributor
+@forward_attributor
 def occlusion(
-    model: nn.Module,
+    forward: ForwardPass,
     features: torch.Tensor,
     target: torch.Tensor,
     *,
     segmenter: Segmenter = grid,
     baseline: Baseline = 0.0,
-    batch_size: int = 16,
 ) -> torch.Tensor:
     """Decrease of the target's output when a segment is replaced by the baseline.
 
@@ -173,17 +167,15 @@ def occlusion(
         [[[[2.0, 4.0]]]]
     """
 
-    def attribute(model: nn.Module, sample: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
-        with torch.no_grad():
-            return FeatureAblation(model).attribute(
-                sample,
-                baseline_like(sample, baseline),
-                label,
-                feature_mask=segmenter(sample[0]).to(sample.device)[None, None],
-                perturbations_per_eval=batch_size,
-            )
+    def attribute(forward: ForwardPass, sample: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
+        segments = segmenter(sample[0].cpu())
+        n_segments = int(segments.max()) + 1
+        whole = torch.ones(1, n_segments, dtype=torch.bool)
+        coalitions = torch.cat([whole, ~torch.eye(n_segments, dtype=torch.bool)])
+        answers = _answer(forward, sample, label, segments, coalitions, baseline, "logit")
+        return _spread(answers[0] - answers[1:], segments, sample)
 
-    return one_by_one(attribute, model, features, target)
+    return one_by_one(attribute, forward, features, target)
 
 
 def _check(n_samples: int, score: str) -> None:
@@ -224,28 +216,24 @@ def _shapley_coalitions(
     return pairs, torch.ones(len(pairs), dtype=torch.float64)
 
 
-@torch.no_grad()
 def _answer(
-    model: nn.Module,
+    forward: ForwardPass,
     sample: torch.Tensor,
     label: torch.Tensor,
     segments: torch.Tensor,
     coalitions: torch.Tensor,
     baseline: Baseline,
     score: str,
-    batch_size: int,
 ) -> torch.Tensor:
     """Score of the target for every coalition, shape (K,), float64 on the CPU."""
     silence = baseline_like(sample, baseline)
     segments = segments.to(sample.device)
-    answers = []
-    for chunk in coalitions.to(sample.device).split(batch_size):
-        masked = torch.where(chunk[:, segments][:, None], sample, silence)
-        outputs = model(masked).double()
-        if score == "probability":
-            outputs = outputs.softmax(dim=1)
-        answers.append(outputs[:, label.item()].cpu())
-    return torch.cat(answers)
+    chunks = coalitions.to(sample.device).split(forward.batch_size_for(sample.shape[1:]))
+    masked = (torch.where(chunk[:, segments][:, None], sample, silence) for chunk in chunks)
+    outputs = torch.cat(list(forward.stream(masked))).double()
+    if score == "probability":
+        outputs = outputs.softmax(dim=1)
+    return outputs[:, label.item()]
 
 
 def _ridge(

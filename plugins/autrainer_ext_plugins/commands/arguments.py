@@ -17,6 +17,24 @@ from autrainer_ext.configurations import configuration_names, find_configuration
 from autrainer_ext.errors import unknown_name
 from autrainer_ext.serving.audio_files import collect_files
 
+def positive_int(text: str) -> int:
+    """Parse a whole number that is at least 1.
+
+    Args:
+        text: Text of the argument.
+
+    Raises:
+        argparse.ArgumentTypeError: If the text is anything else.
+
+    Example:
+        >>> positive_int("32")
+        32
+    """
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number of at least 1")
+    return int(text)
+
+
 _OPTIONS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     "checkpoint": (
         ("-c", "--checkpoint"),
@@ -43,6 +61,23 @@ _OPTIONS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
             "help": "Seed of all random draws. Default: 0.",
         },
     ),
+    "batch_size": (
+        ("-b", "--batch-size"),
+        {
+            "type": positive_int,
+            "metavar": "B",
+            "help": "Most inputs per forward pass of the network. Default: as many as fit.",
+        },
+    ),
+    "device": (
+        ("--device",),
+        {
+            "default": "auto",
+            "metavar": "D",
+            "help": "Device of the network: cpu, cuda, cuda:N or mps. Default: auto, a GPU if there\n"
+            "is one.",
+        },
+    ),
     "overwrite": (
         ("--overwrite",),
         {
@@ -59,8 +94,8 @@ def add_options(parser: argparse.ArgumentParser, *names: str) -> None:
 
     Args:
         parser: Parser of the command.
-        names: Names of options: "checkpoint", "extension", "recursive", "seed", "overwrite" or
-            "quiet".
+        names: Names of options: "checkpoint", "extension", "recursive", "seed", "batch_size",
+            "device", "overwrite" or "quiet".
     """
     for name in names:
         flags, settings = _OPTIONS[name]
@@ -78,41 +113,6 @@ def replace_help(parser: argparse.ArgumentParser, texts: dict[str, str]) -> None
     for action in parser._actions:
         if action.dest in texts:
             action.help = texts[action.dest] or _OPTIONS[action.dest][1]["help"]
-
-
-def add_batch_size(parser: argparse.ArgumentParser, default: int) -> None:
-    """Add the option for the number of inputs per forward pass of the network.
-
-    Args:
-        parser: Parser of the command.
-        default: Default of the command.
-    """
-    parser.add_argument(
-        "-b",
-        "--batch-size",
-        type=positive_int,
-        default=default,
-        metavar="B",
-        help=f"Maximum number of inputs per forward pass. Default: {default}.",
-    )
-
-
-def positive_int(text: str) -> int:
-    """Parse a whole number that is at least 1.
-
-    Args:
-        text: Text of the argument.
-
-    Raises:
-        argparse.ArgumentTypeError: If the text is anything else.
-
-    Example:
-        >>> positive_int("32")
-        32
-    """
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number of at least 1")
-    return int(text)
 
 
 @contextmanager

@@ -9,7 +9,6 @@ from autrainer.core.scripts import AbstractScript
 from autrainer_ext.explanation.settings import ExplainSettings
 
 from .arguments import (
-    add_batch_size,
     add_options,
     check_input_folder,
     check_model,
@@ -41,7 +40,8 @@ class ExplainArgs:
     checkpoint: str
     extension: str
     recursive: bool
-    batch_size: int
+    batch_size: int | None
+    device: str
     seed: int
     quiet: bool
 
@@ -138,8 +138,7 @@ class ExplainScript(AbstractScript):
             metavar="P",
             help="Preprocessing configuration. Default: that of the model.",
         )
-        add_batch_size(self.parser, ExplainSettings.batch_size)
-        add_options(self.parser, "checkpoint", "extension", "recursive", "seed", "quiet")
+        add_options(self.parser, "batch_size", "device", "checkpoint", "extension", "recursive", "seed", "quiet")
 
     def main(self, args: ExplainArgs) -> None:
         """Run the command; exits with 3 if some files could not be explained.
@@ -203,5 +202,6 @@ def _read_settings(args: ExplainArgs) -> ExplainSettings:
         preprocessing=find_preprocessing(args.preprocess_cfg),
         checkpoint=args.checkpoint,
         batch_size=args.batch_size,
+        device=args.device,
         seed=args.seed,
     )

@@ -9,7 +9,6 @@ from autrainer.core.scripts import CommandLineError, InferenceScript
 from autrainer.core.scripts.inference_script import InferenceArgs
 
 from .arguments import (
-    add_batch_size,
     add_options,
     check_input_folder,
     check_model,
@@ -31,7 +30,7 @@ _HELP = {
     "input": "Folder of audio files.",
     "output": "Folder to create.",
     "checkpoint": "",
-    "device": "Device of the network, such as cuda:0. Default: cpu.",
+    "device": "",
     "extension": "",
     "recursive": "",
     "embeddings": "Save the embedding of each file too, in a .pt file.",
@@ -52,7 +51,7 @@ _HELP = {
 class BatchedInferenceArgs(InferenceArgs):
     """Arguments of the host's command and of this command."""
 
-    batch_size: int
+    batch_size: int | None
     quiet: bool
     overwrite: bool
 
@@ -79,8 +78,8 @@ class BatchedInferenceScript(InferenceScript):
         """Add the arguments of the host's command and of this command."""
         super().add_arguments()
         replace_help(self.parser, _HELP)
-        add_batch_size(self.parser, default=32)
-        add_options(self.parser, "quiet", "overwrite")
+        self.parser.set_defaults(device="auto")
+        add_options(self.parser, "batch_size", "quiet", "overwrite")
 
     def main(self, args: BatchedInferenceArgs) -> None:
         """Run the command; the exit code is 3 if some files cannot be predicted.
@@ -109,7 +108,6 @@ class BatchedInferenceScript(InferenceScript):
         self._report(args, len(files), len(predictions.errors))
 
     def _check_options(self, args: BatchedInferenceArgs) -> None:
-        self._assert_valid_device(args)
         if (args.window_length is None) != (args.stride_length is None):
             raise CommandLineError(self.parser, "Options -w and -s need each other: give both.")
         for option in ("window_length", "stride_length", "min_length", "sample_rate"):

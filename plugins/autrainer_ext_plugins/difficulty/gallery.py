@@ -29,6 +29,7 @@ def write_gallery(
     *,
     examples: int,
     layer: str | None,
+    device: str,
     seed: int,
 ) -> None:
     """Write a gallery of the easiest, medium and hardest samples, per class and overall.
@@ -45,6 +46,7 @@ def write_gallery(
         folder: Folder to write to; it is created if it is missing.
         examples: Number of samples of each kind.
         layer: Layer for Grad-CAM; None chooses it automatically.
+        device: Device of the network.
         seed: Seed of the draws within ties.
 
     Raises:
@@ -53,7 +55,7 @@ def write_gallery(
     rows = list(_choose(measured[0], ranks, examples, seed))
     shown = np.unique([row["index"] for row in rows])
     explained = _most_typical(measured, difficulty.cumulative_accuracy)
-    features, attributions = _explain(explained.run, split, shown, layer)
+    features, attributions = _explain(explained.run, split, shown, layer, device)
     predictions = {each.run.name: _predictions(each, split) for each in measured}
     stems = _save_samples(measured[0], shown, folder / "samples")
     save_pictures(
@@ -135,13 +137,14 @@ def _most_typical(measured: Sequence[MeasuredRun], easiness: np.ndarray) -> Meas
 
 
 def _explain(
-    run: Run, split: str, shown: np.ndarray, layer: str | None
+    run: Run, split: str, shown: np.ndarray, layer: str | None, device: str
 ) -> tuple[dict[int, np.ndarray], dict[int, np.ndarray]]:
     """Features and Grad-CAM of the predicted class, by sample."""
     import torch
 
     from autrainer_ext.explanation.attributors import grad_cam
     from autrainer_ext.runs.load import load_run
+    from autrainer_ext.serving.forward import ForwardPass
 
     try:
         loaded = load_run(run)
@@ -153,12 +156,11 @@ def _explain(
         ) from error
     samples = copy.copy(getattr(loaded.data, f"{split}_dataset"))
     samples.transform = loaded.data.dev_transform
+    forward = ForwardPass(loaded.model, device=device, n_expected=len(shown))
     features, attributions = {}, {}
     for index in shown.tolist():
         sample: torch.Tensor = samples[index][0][None]
-        with torch.inference_mode():
-            predicted = loaded.model(sample).argmax(dim=1)
-        attribution = grad_cam(loaded.model, sample, predicted, layer=layer)
+        attribution = grad_cam(forward, sample, forward(sample).argmax(dim=1), layer=layer)
         features[index] = sample[0].mean(dim=0).numpy()
         attributions[index] = attribution[0].mean(dim=0).numpy()
     return features, attributions

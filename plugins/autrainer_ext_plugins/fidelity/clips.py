@@ -6,7 +6,6 @@ from pathlib import Path
 import pandas as pd
 import soundfile
 import torch
-from torch import nn
 
 from autrainer_ext.explanation.evaluation import ClipSettings, Explained, explain_clip
 from autrainer_ext.explanation.masks import apply_mask
@@ -14,6 +13,7 @@ from autrainer_ext.explanation.reconstruction import Reconstructor
 from autrainer_ext.explanation.sanity import cascade
 from autrainer_ext.explanation.settings import ExplainSettings
 from autrainer_ext.serving.audio_files import UnusableFileError
+from autrainer_ext.serving.forward import ForwardPass
 from autrainer_ext_plugins.writing import save_figure, write_table
 
 from .panels import draw_panel
@@ -42,7 +42,7 @@ class ClipExplainer:
     """Explains clips of one model and writes the results.
 
     Attributes:
-        model: Network from features to logits.
+        forward: Engine of the network from features to logits.
         run: Name of the model in the tables.
         class_names: Names of the classes in the order of the logits.
         targets: Names of true classes by filename; clips without one are scored without `correct`.
@@ -52,7 +52,7 @@ class ClipExplainer:
         reconstructor: Computes audio of the kept and removed parts, or None to write no audio.
     """
 
-    model: nn.Module
+    forward: ForwardPass
     run: str
     class_names: list[str]
     targets: dict[str, str]
@@ -72,7 +72,7 @@ class ClipExplainer:
             UnusableFileError: If the model fails.
         """
         try:
-            explained = explain_clip(self.model, clip.features, self.clip_settings)
+            explained = explain_clip(self.forward, clip.features, self.clip_settings)
         except RuntimeError as error:
             raise UnusableFileError(f"the model failed: {str(error).splitlines()[0]}") from error
         scores = score_table(
@@ -102,7 +102,7 @@ class ClipExplainer:
         for name in names:
             explainer = self.clip_settings.explainers[name]
             correlations = cascade(
-                explainer, self.model, clip.features, target, seed=self.settings.seed
+                explainer, self.forward, clip.features, target, seed=self.settings.seed
             )
             rows += [
                 key | {"explainer": name, "layer": layer, "spearman": value}
@@ -163,6 +163,5 @@ class ClipExplainer:
             path = folder / f"{stem}_{part}.flac"
             soundfile.write(path, (samples / peak).T.numpy(), self.rate, subtype="PCM_24")
 
-    @torch.no_grad()
     def _probability(self, features: torch.Tensor, target: int) -> float:
-        return float(self.model(features).double().softmax(dim=1)[0, target])
+        return float(self.forward(features).double().softmax(dim=1)[0, target])

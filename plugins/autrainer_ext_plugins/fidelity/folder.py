@@ -16,11 +16,12 @@ import autrainer_ext
 from autrainer_ext.atomic import atomic_folder
 from autrainer_ext.corruptions.noise import draw_white_noise
 from autrainer_ext.explanation.attributors.contract import layers
-from autrainer_ext.explanation.evaluation import ClipSettings, prepare_model
+from autrainer_ext.explanation.evaluation import ClipSettings
 from autrainer_ext.explanation.reconstruction import Reconstructor
 from autrainer_ext.explanation.settings import ExplainSettings
 from autrainer_ext.runs import read_class_names
 from autrainer_ext.serving.audio_files import UnusableFileError, error_table, write_errors
+from autrainer_ext.serving.forward import ForwardPass
 from autrainer_ext.serving.silence import silent_value
 
 from .clips import Clip, ClipExplainer
@@ -71,8 +72,10 @@ class FolderExplanation:
             checkpoint=settings.checkpoint,
             preprocess_cfg=settings.preprocessing,
         )
-        network = prepare_model(self.reader.model)
-        if settings.layer and settings.layer not in dict(layers(network)):
+        forward = ForwardPass(
+            self.reader.model, device=settings.device, batch_size=settings.batch_size
+        )
+        if settings.layer and settings.layer not in dict(layers(forward.network)):
             raise ValueError(f"The model has no layer '{settings.layer}'.")
         self.noises = read_noises(settings.noises, self.reader.rate, settings.seed)
         baseline = settings.baseline
@@ -85,7 +88,7 @@ class FolderExplanation:
         except ValueError as error:
             self.no_audio_reason = str(error)
         self.explainer = ClipExplainer(
-            model=network,
+            forward=forward,
             run=model.resolve().name,
             class_names=class_names,
             targets=self.targets or {},

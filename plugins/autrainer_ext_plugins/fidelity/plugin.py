@@ -14,15 +14,11 @@ import torch
 from tqdm import tqdm
 
 import autrainer_ext
-from autrainer_ext.explanation.evaluation import (
-    ClipSettings,
-    Explained,
-    explain_clip,
-    prepare_model,
-)
+from autrainer_ext.explanation.evaluation import ClipSettings, Explained, explain_clip
 from autrainer_ext.explanation.settings import ExplainSettings
 from autrainer_ext.explanation.summary import summarise
 from autrainer_ext.runs import Run, read_class_names, read_metadata
+from autrainer_ext.serving.forward import ForwardPass
 from autrainer_ext.serving.front_end import find_front_end, read_transforms, stated_rate
 from autrainer_ext.serving.silence import silent_value
 from autrainer_ext_plugins.plugin import AbstractPlugin
@@ -30,6 +26,7 @@ from autrainer_ext_plugins.writing import save_figure, write_table
 
 from .panels import draw_panel
 from .tables import read_table, score_table
+
 
 
 class Fidelity(AbstractPlugin):
@@ -46,7 +43,8 @@ class Fidelity(AbstractPlugin):
         max_samples: Number of test samples per run, drawn with `seed`, or None for all.
         panels: Number of samples per run that are drawn.
         baseline: Value of silent features, or None to compute it from the front end.
-        batch_size: Number of inputs per forward pass.
+        batch_size: Most inputs per forward pass, or None for as many as fit.
+        device: Device of the networks; see `autrainer_ext.serving.forward.choose_device`.
         seed: Seed of the choice of samples and of the explainers.
 
     Raises:
@@ -64,7 +62,8 @@ class Fidelity(AbstractPlugin):
         max_samples: int | None,
         panels: int,
         baseline: float | None,
-        batch_size: int,
+        batch_size: int | None,
+        device: str,
         seed: int,
     ) -> None:
         if max_samples is not None and max_samples < 1:
@@ -75,6 +74,7 @@ class Fidelity(AbstractPlugin):
             listen=(),
             baseline=baseline,
             batch_size=batch_size,
+            device=device,
             seed=seed,
         )
         self.max_samples = max_samples
@@ -106,8 +106,12 @@ class Fidelity(AbstractPlugin):
             ) from error
 
     def _fingerprint(self, runs: Sequence[Run]) -> str:
-        """Hash of all inputs to the scores and panels except the data."""
-        settings = [asdict(self.settings), self.max_samples, self.panels]
+        """Hash of all inputs to the scores and panels except the data.
+
+        Device and batch size change them by rounding only.
+        """
+        scored = asdict(self.settings) | {"device": None, "batch_size": None}
+        settings = [scored, self.max_samples, self.panels]
         digest = hashlib.sha256(json.dumps([settings, autrainer_ext.__version__]).encode())
         for run in runs:
             digest.update((run.path / "_best" / "model.pt").read_bytes())
@@ -121,7 +125,8 @@ class Fidelity(AbstractPlugin):
         metadata, classes = read_metadata(run, "test"), read_class_names(run.path)
         names = metadata[run.config["dataset"]["index_column"]].astype(str).tolist()
         loaded = load_run(run)
-        model = prepare_model(loaded.model)
+        device, batch_size = self.settings.device, self.settings.batch_size
+        forward = ForwardPass(loaded.model, device=device, batch_size=batch_size)
         settings = ClipSettings.resolve(self.settings, baseline)
         chosen = self._choose(len(names))
         dataset, files = loaded.data.test_dataset, []
@@ -131,7 +136,7 @@ class Fidelity(AbstractPlugin):
                 continue
             features, target = dataset[int(index)][:2]
             features = _as_batch(features)
-            explained = explain_clip(model, features, settings)
+            explained = explain_clip(forward, features, settings)
             if count < self.panels:
                 self._draw(features, explained, baseline, transforms, folder, f"{run.name}_{index}")
             scores = score_table(

@@ -10,14 +10,14 @@ import torchaudio
 
 from autrainer_ext.corruptions.noise import contaminate, draw_white_noise
 from autrainer_ext.serving.audio_files import UnusableFileError, check_file
-from autrainer_ext.serving.inference import BatchedInference
+from autrainer_ext.serving.audio_reader import AudioReader
 
 from .tables import CLEAN
 
 _WHITE_SECONDS = 10
 
 
-class ClipReader(BatchedInference):
+class ClipReader(AudioReader):
     """Samples and features of one recording at a time."""
 
     @property

@@ -13,6 +13,7 @@ from tqdm import tqdm
 from autrainer_ext.errors import unknown_name
 from autrainer_ext.latent import PROJECTIONS, project
 from autrainer_ext.runs import Run
+from autrainer_ext.serving.forward import choose_device
 from autrainer_ext_plugins.conditions import difference_table
 from autrainer_ext_plugins.plugin import AbstractPlugin
 from autrainer_ext_plugins.writing import write_table
@@ -58,10 +59,12 @@ class LatentSpace(AbstractPlugin):
             skipped.
         max_values: Largest length of an embedding; larger outputs are averaged until they fit.
         checkpoint: Folder of the weights within the run.
+        device: Device of the networks; see `autrainer_ext.serving.forward.choose_device`.
         seed: Seed of all random draws.
 
     Raises:
-        ValueError: If a setting is out of range or UMAP is not installed.
+        ValueError: If a setting is out of range, the device does not exist or UMAP is not
+            installed.
     """
 
     folder: ClassVar[str] = "latent"
@@ -79,6 +82,7 @@ class LatentSpace(AbstractPlugin):
         colors: Sequence[str],
         max_values: int,
         checkpoint: str,
+        device: str,
         seed: int,
     ) -> None:
         for name, value in (("points", points), ("persistence_points", persistence_points)):
@@ -93,6 +97,7 @@ class LatentSpace(AbstractPlugin):
             for layer in drawn or []:
                 if layer not in layers:
                     raise unknown_name("layer to draw", layer, layers)
+        choose_device(device)
         self.layers = layers
         self.drawn = drawn
         self.points = points
@@ -103,6 +108,7 @@ class LatentSpace(AbstractPlugin):
         self.colors = colors
         self.max_values = max_values
         self.checkpoint = checkpoint
+        self.device = device
         self.seed = seed
 
     def run(self, runs: Sequence[Run], folder: Path) -> None:
@@ -153,6 +159,7 @@ class LatentSpace(AbstractPlugin):
             group=self.group,
             points=self.points,
             max_values=self.max_values,
+            device=self.device,
             seed=self.seed,
         )
 

@@ -54,6 +54,7 @@ def read_spaces(
     group: str | list[str] | None,
     points: int,
     max_values: int,
+    device: str,
     seed: int,
 ) -> list[Space]:
     """Compute the embeddings of the test split in several layers.
@@ -68,6 +69,7 @@ def read_spaces(
             `parallel_group` of the run.
         points: Largest number of samples.
         max_values: Largest length of an embedding.
+        device: Device of the network.
         seed: Seed of the choice of samples.
 
     Returns:
@@ -98,7 +100,14 @@ def read_spaces(
     with torch.random.fork_rng(devices=[]):
         features = (features for features, *_ in batches)
         try:
-            found = embed(loaded.model, names, features, max_values=max_values)
+            found = embed(
+                loaded.model,
+                names,
+                features,
+                max_values=max_values,
+                device=device,
+                n_expected=len(kept),
+            )
         except ValueError as error:
             raise ValueError(f"Run '{run.name}': {error}") from error
     rows = table.iloc[kept].reset_index(drop=True)
