@@ -1,7 +1,7 @@
 """Size of masks, and random masks of equal size.
 
 A clip consists of bins. Its *level* in a bin is the distance of the features from the baseline,
-silence; a bin is *sounding* if its level exceeds one thousandth of the highest level of the clip.
+which is silence (in dB for features in dB, so not the power of the audio); a bin is *sounding* if its level exceeds one thousandth of the highest level of the clip.
 The size of a mask is stated in three ways: the share of the bins, of the sounding bins and of the
 level (`energy`) that it keeps.
 
@@ -15,6 +15,7 @@ mask that keeps more is more faithful. `equal_masks` draws such masks in one of 
   A clip of few segments may have no other mask of this size; the random masks then equal the mask.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -35,7 +36,7 @@ class KeptShares:
 
 
 def levels(features: torch.Tensor, baseline: float | torch.Tensor) -> torch.Tensor:
-    """Distance of features above the baseline.
+    """Distance of features from the baseline.
 
     Args:
         features: Any shape.
@@ -46,9 +47,9 @@ def levels(features: torch.Tensor, baseline: float | torch.Tensor) -> torch.Tens
 
     Example:
         >>> levels(torch.tensor([-20.0, -100.0, -101.0]), -100.0)
-        tensor([80.,  0.,  0.])
+        tensor([80.,  0.,  1.])
     """
-    return (features - torch.as_tensor(baseline).to(features)).clamp(min=0)
+    return (features - torch.as_tensor(baseline).to(features)).abs()
 
 
 def is_sounding(level: torch.Tensor) -> torch.Tensor:
@@ -107,53 +108,58 @@ def kept_shares(mask: torch.Tensor, level: torch.Tensor) -> KeptShares:
 
 
 def equal_masks(
-    mask: torch.Tensor,
+    masks: Mapping[str, torch.Tensor],
     level: torch.Tensor,
     *,
     segments: torch.Tensor | None,
     n_masks: int,
     generator: torch.Generator,
-) -> list[torch.Tensor]:
-    """Draw random masks of the same size.
+) -> dict[str, list[torch.Tensor]]:
+    """Draw random masks of the same size as each of several masks.
 
     Args:
-        mask: Mask of one clip, shape (channels, frames, mel_bins).
-        level: Levels of the clip, shape of the mask.
-        segments: Segments that the explainer of the mask works on, shape (frames, mel_bins), or
+        masks: Masks of one clip, each of the shape (channels, frames, mel_bins).
+        level: Levels of the clip, shape of a mask.
+        segments: Segments that the explainer of the masks works on, shape (frames, mel_bins), or
             None if it works on bins.
-        n_masks: Number of masks.
+        n_masks: Number of random masks per mask.
         generator: Source of the random numbers.
 
     Returns:
-        Masks, each of the shape of `mask`; see the module for how near their size is.
+        Random masks by the name of the mask whose size they have; see the module for how near
+        their size is.
 
     Example:
-        >>> mask, level = torch.eye(4)[None], torch.ones(1, 4, 4)
+        >>> masks, level = {"eye": torch.eye(4)[None]}, torch.ones(1, 4, 4)
         >>> draw = torch.Generator().manual_seed(0)
-        >>> drawn = equal_masks(mask, level, segments=None, n_masks=1, generator=draw)[0]
-        >>> float(drawn.sum()), torch.equal(drawn, mask)
+        >>> (drawn,) = equal_masks(masks, level, segments=None, n_masks=1, generator=draw)["eye"]
+        >>> float(drawn.sum()), torch.equal(drawn, masks["eye"])
         (4.0, False)
     """
     if segments is None:
-        return [_exchange_bins(mask, level, generator) for _ in range(n_masks)]
-    return _exchange_segments(mask, level, segments, n_masks, generator)
+        orders = [_equal_level_order(level, generator) for _ in range(n_masks)]
+        return {
+            name: [mask.flatten()[order].reshape(mask.shape) for order in orders]
+            for name, mask in masks.items()
+        }
+    return {
+        name: _exchange_segments(mask, level, segments, n_masks, generator)
+        for name, mask in masks.items()
+    }
 
 
-def _exchange_bins(
-    mask: torch.Tensor, level: torch.Tensor, generator: torch.Generator
-) -> torch.Tensor:
-    """Exchange the values of a mask among bins of nearly equal level."""
-    n_bins = mask.numel()
-    # random order of equal levels, so that silence is not exchanged among neighbours only
-    chance = torch.rand(n_bins, generator=generator)
-    by_chance = chance.argsort()
+def _equal_level_order(level: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """Bin from which every bin takes its value, one of nearly equal level."""
     flat = level.flatten().cpu()
-    order = by_chance[flat[by_chance].argsort(stable=True)]
-    block = torch.arange(n_bins) // _EQUAL_LEVELS
-    shuffled = order[(block + torch.rand(n_bins, generator=generator).double()).argsort()]
-    exchanged = mask.flatten().clone()
-    exchanged[order] = mask.flatten()[shuffled]
-    return exchanged.reshape(mask.shape)
+    n_bins = len(flat)
+    # bins of equal level, such as those of silence, are neighbours at random
+    by_chance = torch.rand(n_bins, generator=generator).argsort()
+    ascending = by_chance[flat[by_chance].argsort(stable=True)]
+    blocks = torch.arange(n_bins) // _EQUAL_LEVELS
+    shuffled = (blocks + torch.rand(n_bins, generator=generator).double()).argsort()
+    order = torch.empty(n_bins, dtype=torch.long)
+    order[ascending] = ascending[shuffled]
+    return order.to(level.device)
 
 
 def _exchange_segments(
