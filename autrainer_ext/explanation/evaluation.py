@@ -75,7 +75,7 @@ class ClipSettings:
                     layer=settings.layer,
                     n_samples=settings.samples,
                     target_error=settings.target_error,
-                    published_segments=settings.source_compatible,
+                    source_compatible=settings.source_compatible,
                 )
                 for name in dict.fromkeys(settings.explainers)
             },
@@ -225,7 +225,7 @@ class _Scorer:
             self.target,
             scored | drawn,
             baseline=baseline,
-            tolerance=0.0 if published else 1e-6,
+            source_compatible=published,
         )
         found, by_chance = self._curves(attributions), self._random_curves(segments)[0]
         gap = torch.tensor([torch.nan])

@@ -37,7 +37,8 @@ class ExplainSettings:
         sanity: Whether maps are compared with those of networks with randomised layers.
         panels: Whether a figure is drawn per clip and explainer.
         source_compatible: Whether masks and measures are those of the published
-            mask-and-reconstruct code, including its errors.
+            mask-and-reconstruct code, including its errors: `grad_cam` is not rectified, and LIME
+            replaces segments by their means and has the published segments in short clips, too.
         preprocessing: Path of a preprocessing configuration, "default" for that of the model, or
             None for none.
         checkpoint: Folder of the checkpoint inside the model directory.
@@ -110,5 +111,5 @@ class ExplainSettings:
 
     @property
     def panel_mask(self) -> str:
-        """Name of the mask whose kept part is drawn in the panels."""
-        return (self.listen or self.scored_masks)[0]
+        """Name of the mask whose kept part is drawn: the first that is listened to, else `bin`."""
+        return (*self.listen, "bin")[0]

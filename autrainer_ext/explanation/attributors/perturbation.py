@@ -42,6 +42,7 @@ def estimate_lime(
     kernel_width: float = 0.25,
     penalty: float = 1.0,
     score: str = "probability",
+    fill_with_means: bool = False,
     seed: int = 0,
 ) -> Estimate:
     """Weights of a linear model of the answers close to the clip, with standard errors.
@@ -64,6 +65,8 @@ def estimate_lime(
         kernel_width: Width w of the kernel.
         penalty: Strength of the penalty on squared weights.
         score: Output of the model that is explained: "probability" as in the paper, or "logit".
+        fill_with_means: Whether removed segments are replaced by their means, as lime's image
+            explainer does by default, instead of the baseline.
         seed: Seed of the coalitions.
 
     Raises:
@@ -89,7 +92,8 @@ def estimate_lime(
     def solve(kept: torch.Tensor, answers: torch.Tensor, weights: torch.Tensor) -> Solution:
         return ridge(kept, answers, weights, strength=penalty * len(kept) / _LIME_SAMPLES)
 
-    answer = _answers(forward, features, target, segments, players, baseline, score)
+    silence = segment_means(features[0], segments) if fill_with_means else baseline
+    answer = _answers(forward, features, target, segments, players, silence, score)
     values, errors, size, agreement = estimate(
         answer, coalitions, solve, target_error=target_error
     )
@@ -258,6 +262,26 @@ def _check(n_samples: int, score: str) -> None:
         raise ValueError(f"n_samples must be at least 2, got {n_samples}.")
     if score not in _SCORES:
         raise unknown_name("score", score, _SCORES)
+
+
+def segment_means(sample: torch.Tensor, segments: torch.Tensor) -> torch.Tensor:
+    """Features of a clip averaged over every segment, per channel.
+
+    Args:
+        sample: Features, shape (channels, frames, mel_bins).
+        segments: Segment of every bin, shape (frames, mel_bins).
+
+    Returns:
+        Shape of `sample`.
+
+    Example:
+        >>> segment_means(torch.tensor([[[1.0, 3.0, 5.0]]]), torch.tensor([[0, 0, 1]])).tolist()
+        [[[2.0, 2.0, 5.0]]]
+    """
+    flat = segments.flatten().to(sample.device)
+    sizes = torch.bincount(flat)
+    means = [torch.bincount(flat, channel.flatten().double()) / sizes for channel in sample]
+    return torch.stack(means)[:, segments.to(sample.device)].to(sample)
 
 
 def _attributions_of(

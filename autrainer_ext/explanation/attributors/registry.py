@@ -74,6 +74,15 @@ _COMPLETE = {
     "deep_shap",
     "gradient_shap_library",
 }
+_UNITS = {
+    "lime": "probability",
+    "lime_image": "probability",
+    "saliency": "logit per unit of the features",
+    "smooth_grad": "logit per unit of the features",
+    "grad_cam": "no unit",
+    "grad_cam_signed": "no unit",
+    "random": "no unit",
+}
 _PERMUTED = "permuted-"
 
 
@@ -128,7 +137,7 @@ def make_explainer(
     layer: str | None = None,
     n_samples: int = N_SAMPLES,
     target_error: float = TARGET_ERROR,
-    published_segments: bool = False,
+    source_compatible: bool = False,
 ) -> Explainer:
     """Look up an attributor and bind its settings.
 
@@ -139,7 +148,9 @@ def make_explainer(
         layer: Name of the layer for Grad-CAM. Default: `cam.localising_layer`.
         n_samples: Largest number of coalitions, for `lime` and `kernel_shap`.
         target_error: Accepted error of the same (see `perturbation`).
-        published_segments: Whether quick shift has its published settings in short clips, too.
+        source_compatible: Whether to use the settings of the published study: `grad_cam` is not
+            rectified, LIME replaces segments by their means, and quick shift has its usual settings
+            in short clips, too.
 
     Returns:
         Function of (model, features, target).
@@ -161,10 +172,12 @@ def make_explainer(
         known = [segments] if segments in SEGMENTERS else list(SEGMENTERS)
         raise unknown_name("explainer", name, [f"{e}-{part}" for e in divided for part in known])
     settings: dict[str, object] = {"baseline": baseline, "seed": seed, "layer": layer}
+    if source_compatible:
+        settings |= {"rectify": False, "fill_with_means": True}
     if sample is not None:
         settings |= {"n_samples": n_samples, "target_error": target_error}
     segmenter = SEGMENTERS.get(segments or _OWN_SEGMENTER.get(plain, ""))
-    if segmenter is quickshift and published_segments:
+    if segmenter is quickshift and source_compatible:
         segmenter = functools.partial(quickshift, min_segments=0)
     explainer = Explainer(
         EXPLAINERS[plain],
@@ -176,3 +189,14 @@ def make_explainer(
     if name.startswith(_PERMUTED):  # permuted attributions have no segments
         return Explainer(permuted(explainer, seed=seed), {})
     return explainer
+
+
+def unit_of(name: str) -> str:
+    """Unit of the attributions of an explainer.
+
+    Example:
+        >>> unit_of("lime-onsets"), unit_of("saliency"), unit_of("kernel_shap")
+        ('probability', 'logit per unit of the features', 'logit')
+    """
+    plain = name.removeprefix(_PERMUTED).partition("-")[0]
+    return _UNITS.get(plain, "logit")

@@ -4,6 +4,7 @@ file -> recording (-> with noise) -> features -> attributions, scores, panels, a
 """
 
 import hashlib
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from tqdm import tqdm
 import autrainer_ext
 from autrainer_ext.atomic import atomic_folder
 from autrainer_ext.corruptions.noise import draw_white_noise
+from autrainer_ext.errors import unknown_name
 from autrainer_ext.explanation.attributors.contract import layers
 from autrainer_ext.explanation.evaluation import ClipSettings
 from autrainer_ext.explanation.reconstruction import Reconstructor
@@ -66,6 +68,7 @@ class FolderExplanation:
         self.output = OutputFolder(output)
         class_names = read_class_names(model)
         self.targets = None if settings.targets is None else _read_targets(settings.targets)
+        _check_targets(self.targets or {}, class_names)
         self.weights = model / settings.checkpoint / "model.pt"
         self.reader = ClipReader(
             model_path=str(model),
@@ -119,7 +122,8 @@ class FolderExplanation:
             except UnusableFileError as error:
                 reasons[file] = str(error)
         explained = [file for file in files if file not in reasons]
-        self.output.write_tables(self.noises, explained)
+        for line in self.output.write_tables(self.noises, explained):
+            print(f"Warning: {line}", file=sys.stderr)
         write_errors(error_table(files, reasons), self.output.path)
         return Counts(len(explained), len(reasons))
 
@@ -151,6 +155,9 @@ class FolderExplanation:
             "targets": None if self.targets is None else dict(sorted(self.targets.items())),
             "baseline": clip_settings.baseline,
             "layer": settings.layer,
+            "samples": settings.samples,
+            "target_error": settings.target_error,
+            "significant": settings.significant,
             "sanity": settings.sanity,
             "source_compatible": settings.source_compatible,
             "preprocessing": settings.preprocessing,
@@ -164,11 +171,24 @@ def _digest(content: bytes) -> str:
 
 
 def _read_targets(path: str) -> dict[str, str]:
-    table = pd.read_csv(path, dtype=str)
+    # no value is special: a class may be called "NA"
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
     for column in ("filename", "target"):
         if column not in table:
             raise ValueError(f"'{path}' has no column '{column}'.")
-    return dict(zip(table["filename"], table["target"], strict=True))
+    named = table[table["target"] != ""]  # the class of a file without a target is unknown
+    return dict(zip(named["filename"], named["target"], strict=True))
+
+
+def _check_targets(targets: dict[str, str], class_names: Sequence[str]) -> None:
+    """Check that the model has all classes.
+
+    Raises:
+        ValueError: If a target is not one of the classes.
+    """
+    for filename, target in targets.items():
+        if target not in class_names:
+            raise unknown_name(f"target of '{filename}'", target, class_names)
 
 
 def _tested_reconstructor(reader: ClipReader) -> Reconstructor:
