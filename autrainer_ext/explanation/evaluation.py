@@ -18,7 +18,6 @@ from .settings import ExplainSettings
 from .size_curves import CURVE_MEASURES, SizeCurves, size_curves
 from .sizes import equal_masks, kept_shares, levels
 
-
 FLOORED = ("FF", "AI", "AD", "AG", "FidIn", "insertion_auc", "deletion_auc")
 _N_FLOORS = 3  # random masks per mask
 

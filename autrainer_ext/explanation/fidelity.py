@@ -130,9 +130,7 @@ def score_masks(
     parts = (
         part
         for name in different
-        for part in apply_mask(
-            features, masks[name], baseline, source_compatible=source_compatible
-        )
+        for part in apply_mask(features, masks[name], baseline, source_compatible=source_compatible)
     )
     tolerance = 0.0 if source_compatible else _TOLERANCE
     whole, *answers = _probabilities(predict, features, itertools.chain([features], parts))

@@ -281,9 +281,7 @@ def griffin_lim(front_end: FrontEnd, energy: torch.Tensor, *, n_iter: int = 32) 
 
 
 def _find_window(stages: Sequence[torch.Tensor]) -> Window:
-    cuts = tuple(
-        _find_cut(earlier[0], later[0]) for earlier, later in itertools.pairwise(stages)
-    )
+    cuts = tuple(_find_cut(earlier[0], later[0]) for earlier, later in itertools.pairwise(stages))
     return Window(sum(cut.frames for cut in cuts if cut is not None), cuts)
 
 

@@ -1,9 +1,10 @@
 """Size of masks, and random masks of equal size.
 
 A clip consists of bins. Its *level* in a bin is the distance of the features from the baseline,
-which is silence (in dB for features in dB, so not the power of the audio); a bin is *sounding* if its level exceeds one thousandth of the highest level of the clip.
-The size of a mask is stated in three ways: the share of the bins, of the sounding bins and of the
-level (`energy`) that it keeps.
+which is silence: in dB for features in dB, so it is not the power of the audio. A bin is *sounding*
+if its level exceeds one thousandth of the highest level of the clip. The size of a mask is stated
+in three ways: the share of the bins, of the sounding bins and of the level (`energy`) that it
+keeps.
 
 A score of a mask means little without the score of a random mask of the same size, because any
 mask that keeps more is more faithful. `equal_masks` draws such masks in one of two ways:
@@ -197,9 +198,7 @@ def _exchange_segments(
     ]
 
 
-def _fill_segments(
-    values: torch.Tensor, segments: torch.Tensor, is_binary: bool
-) -> torch.Tensor:
+def _fill_segments(values: torch.Tensor, segments: torch.Tensor, is_binary: bool) -> torch.Tensor:
     """Mask with the given share of every segment: of a binary mask its first bins in time."""
     if not is_binary:
         return values[segments]

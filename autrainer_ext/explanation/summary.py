@@ -13,7 +13,6 @@ from autrainer_ext.intervals import mean_interval
 from .fidelity import MEASURES
 from .size_curves import CURVE_MEASURES
 
-
 _KEYS = ["run", "noise", "explainer", "mask"]
 
 

@@ -87,7 +87,7 @@ def estimate(
         >>> def solve(kept, answers, weights):
         ...     return ridge(kept, answers, weights, strength=1e-9)
         >>> values, errors, n, agreement = estimate(
-        ...     lambda kept: kept @ torch.tensor([2.0, 3.0]).double(), drawn, solve, target_error=0.1
+        ...     lambda kept: kept @ torch.tensor([2.0, 3.0]).double(), drawn, solve, target_error=1
         ... )
         >>> values.numpy().round(3).tolist(), n
         ([2.0, 3.0], 4)

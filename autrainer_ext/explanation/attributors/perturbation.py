@@ -94,9 +94,7 @@ def estimate_lime(
 
     silence = segment_means(features[0], segments) if fill_with_means else baseline
     answer = _answers(forward, features, target, segments, players, silence, score)
-    values, errors, size, agreement = estimate(
-        answer, coalitions, solve, target_error=target_error
-    )
+    values, errors, size, agreement = estimate(answer, coalitions, solve, target_error=target_error)
     return Estimate(
         _spread(values, segments, players, features),
         _spread(errors, segments, players, features),

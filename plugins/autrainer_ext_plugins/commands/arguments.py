@@ -17,6 +17,7 @@ from autrainer_ext.configurations import configuration_names, find_configuration
 from autrainer_ext.errors import unknown_name
 from autrainer_ext.serving.audio_files import collect_files
 
+
 def positive_int(text: str) -> int:
     """Parse a whole number that is at least 1.
 

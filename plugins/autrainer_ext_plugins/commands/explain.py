@@ -57,11 +57,11 @@ class ExplainScript(AbstractScript):
         super().__init__(
             "explain",
             "Explain a model's predictions for a folder of audio.",
-            "Writes scores.csv (one row per clip, explainer and mask, beside random masks of equal\n"
-            "size), summary.csv (means with bootstrap intervals), size.csv, areas.csv and\n"
-            "comparison.csv (explainers at equal size) and, per clip, panels and FLAC files of the\n"
-            "parts that explanations keep and remove. If OUTPUT holds an interrupted call with the\n"
-            "same settings, it is continued.\n"
+            "Writes scores.csv (one row per clip, explainer and mask, beside random masks of\n"
+            "equal size), summary.csv (means with bootstrap intervals), size.csv, areas.csv and\n"
+            "comparison.csv (explainers at equal size) and, per clip, panels and FLAC files of\n"
+            "the parts that explanations keep and remove. If OUTPUT holds an interrupted call\n"
+            "with the same settings, it is continued.\n"
             "Exit code: 0 all files explained, 1 none, 3 some; errors.csv lists the others.",
             "Examples:\n"
             "  autrainer-ext explain model recordings out\n"
@@ -164,7 +164,16 @@ class ExplainScript(AbstractScript):
             metavar="P",
             help="Preprocessing configuration. Default: that of the model.",
         )
-        add_options(self.parser, "batch_size", "device", "checkpoint", "extension", "recursive", "seed", "quiet")
+        add_options(
+            self.parser,
+            "batch_size",
+            "device",
+            "checkpoint",
+            "extension",
+            "recursive",
+            "seed",
+            "quiet",
+        )
 
     def main(self, args: ExplainArgs) -> None:
         """Run the command; exits with 3 if some files could not be explained.

@@ -55,7 +55,7 @@ def draw_panel(
     attributions = explained.attributions[explainer].mean(dim=0).numpy()
     images = {
         "input": (draw_spectrogram(axes[0], values, limits=limits, **scales), "features"),
-        f"{explainer}: for (red), against": (
+        f"{explainer}: for (red), against (blue)": (
             draw_attributions(axes[1], attributions, **scales),
             unit,
         ),

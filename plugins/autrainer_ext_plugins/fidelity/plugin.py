@@ -28,7 +28,6 @@ from .panels import draw_panel
 from .tables import read_table, score_table
 
 
-
 class Fidelity(AbstractPlugin):
     """Explains the test samples of every run and scores the explanations.
 

@@ -41,6 +41,7 @@ def draw_sizes(sizes: pd.DataFrame) -> Figure:
     """
     figure, axes = plt.subplots(1, len(CURVE_MEASURES), figsize=(13, 4), layout="constrained")
     for axis, name in zip(axes, CURVE_MEASURES, strict=True):
+        measure = MEASURES[name]
         for number, (explainer, rows) in enumerate(sizes.groupby("explainer", sort=False)):
             colour = f"C{number % 10}"
             curve = rows.groupby("kept_energy_share")[[name, f"{name}_floor"]].mean()
@@ -49,9 +50,10 @@ def draw_sizes(sizes: pd.DataFrame) -> Figure:
             means = curve[name].to_numpy(float)
             axis.plot(shares, means, color=colour, label=explainer)
             if np.isfinite(half).all():
-                axis.fill_between(shares, means - half, means + half, color=colour, alpha=0.15)
+                low, high = np.clip([means - half, means + half], measure.lowest, measure.highest)
+                axis.fill_between(shares, low, high, color=colour, alpha=0.15)
             axis.plot(shares, curve[f"{name}_floor"], color=colour, linestyle=":")
-        better = "higher" if MEASURES[name].higher_is_better else "lower"
+        better = "higher" if measure.higher_is_better else "lower"
         axis.set_title(f"{name} ({better} is better)")
         axis.set_xlabel("kept level in %")
     axes[0].plot([], [], color="grey", linestyle=":", label="random order")
