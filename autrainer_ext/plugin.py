@@ -46,7 +46,11 @@ class AbstractPlugin(ABC):
         """
 
 
-def load_plugin(name: str, overrides: Mapping[str, Any] | None = None) -> AbstractPlugin:
+def load_plugin(
+    name: str,
+    overrides: Mapping[str, Any] | None = None,
+    shared: Mapping[str, Any] | None = None,
+) -> AbstractPlugin:
     """Build a plugin from its configuration `plugin/NAME.yaml` or from the path of its class.
 
     A configuration in the user's `conf/plugin/` takes precedence over a shipped one; settings of a
@@ -57,6 +61,8 @@ def load_plugin(name: str, overrides: Mapping[str, Any] | None = None) -> Abstra
             configuration whose `_target_` is that class. Without one, the class is built from
             `overrides` alone.
         overrides: Settings that replace those of the configuration.
+        shared: Settings of several plugins, such as `device`, that replace those of the
+            configuration if the plugin has them.
 
     Raises:
         ValueError: If the plugin or a setting does not exist, a setting has a wrong value or is
@@ -78,6 +84,7 @@ def load_plugin(name: str, overrides: Mapping[str, Any] | None = None) -> Abstra
         config.pop(key, None)
     overrides = _with_present_names(overrides or {}, plugin_class.renamed, name)
     known = inspect.signature(plugin_class).parameters
+    overrides = {key: value for key, value in (shared or {}).items() if key in known} | overrides
     for setting, value in (config | overrides).items():
         if setting not in (*known, "_target_"):
             raise unknown_name(f"{name} setting", setting, known)

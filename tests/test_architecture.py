@@ -12,12 +12,13 @@ PLUGINS = ROOT / "plugins" / "autrainer_ext_plugins"
 # A module may import from its own room and from rooms of a lower level.
 LEVELS = {
     "autrainer_ext.errors": 0,
+    "autrainer_ext.models.fusion": 0,
+    "autrainer_ext.serving.forward": 1,
     "autrainer_ext.information": 1,
     "autrainer_ext.intervals": 1,
     "autrainer_ext.difficulty": 1,
     "autrainer_ext.criterions.class_weights": 1,
     "autrainer_ext.explanation.masks": 1,
-    "autrainer_ext.explanation.fidelity": 1,
     "autrainer_ext.explanation.segments": 1,
     "autrainer_ext.compat": 0,
     "autrainer_ext.atomic": 1,
@@ -31,6 +32,7 @@ LEVELS = {
     "autrainer_ext.corruptions": 2,
     "autrainer_ext.adaptation.losses": 2,
     "autrainer_ext.explanation.attributors": 2,
+    "autrainer_ext.explanation.fidelity": 2,
     "autrainer_ext.plugin": 4,
     "autrainer_ext.adaptation": 3,
     "autrainer_ext.latent": 3,
@@ -164,3 +166,40 @@ def test_aucurriculum_is_imported_late_and_rarely(path):
 def test_optional_libraries_are_imported_late(path):
     top = {name.split(".")[0] for name in imports(path, at_import_time=True)}
     assert not top & {"lime", "shap", "soundata", "umap"}
+
+
+# Files that run a network or switch gradients off themselves, and why.
+NOT_BY_THE_ENGINE = {
+    "autrainer_ext.serving.forward": "the engine",
+    "autrainer_ext.serving.inference": "module of the engine with embeddings as a second output",
+    "autrainer_ext.latent.embeddings": "module of the engine with layers as outputs",
+    "autrainer_ext.explanation.attributors.adapters": "gradients for one class",
+    "autrainer_ext.explanation.attributors.cam": "hooks in the network that is differentiated",
+    "autrainer_ext.explanation.attributors.contract": "gradients are switched on",
+    "autrainer_ext.explanation.attributors.gradients": "gradients",
+    "autrainer_ext.explanation.sanity": "weights are randomised",
+    "autrainer_ext.adaptation.lame": "logits and embeddings of a network that is being adapted",
+    "autrainer_ext.adaptation.ntta": "source network beside the one that is being adapted",
+    "autrainer_ext.adaptation.parameters": "weights are restored",
+    "autrainer_ext.adaptation.procedure": "steps, and predictions with statistics of the batch",
+    "autrainer_ext.adaptation.sar": "weights are moved",
+}
+_NETWORKS = ("model", "network", "net", "_model", "_network", "_source")
+
+
+def _runs_networks(node):
+    """Whether code runs a network, such as `loaded.model(...)`, or switches gradients off."""
+    if isinstance(node, ast.Attribute):
+        return node.attr in ("no_grad", "inference_mode")
+    if not isinstance(node, ast.Call):
+        return False
+    names = ast.unparse(node.func).split(".")
+    is_method = names[-1] in ("forward", "embeddings") and len(names) > 1
+    return (names[-2] if is_method else names[-1]) in _NETWORKS
+
+
+@pytest.mark.parametrize("path", MODULES, ids=dotted)
+def test_networks_are_evaluated_by_the_engine(path):
+    runs = [ast.unparse(n) for n in ast.walk(ast.parse(path.read_text())) if _runs_networks(n)]
+    is_stated = dotted(path) in NOT_BY_THE_ENGINE
+    assert bool(runs) == is_stated, f"use a ForwardPass, or state the reason: {runs}"

@@ -77,7 +77,7 @@ class Outcome:
     """Predictions and steps of one adaptation.
 
     Attributes:
-        logits: Logits to evaluate, shape (N, C), in the order of the features.
+        logits: Logits to evaluate, shape (N, C), in the order of the features, on the CPU.
         order: Positions of the samples in order of arrival in the last pass, shape (N,).
         steps: One row per step: pass, step, n_samples, event, predicted_entropy (entropy of the
             predicted classes of the batch in bits), and the loss with each of its terms if there
@@ -106,7 +106,7 @@ def adapt(
 
     Args:
         method: Adaptation method.
-        features: Features, shape (N, ...), N at least 1.
+        features: Features, shape (N, ...), N at least 1, on the device of the network.
         protocol: Protocol.
         targets: Targets, shape (N,), used for the order "class_correlated" only.
         groups: Group of every sample, shape (N,), used for the order "grouped" only.
@@ -159,7 +159,7 @@ def adapt(
     if protocol.mode == "offline":
         logits = predict(method, features, protocol)
     seconds = time.perf_counter() - begin
-    return Outcome(logits, order, steps, seconds / (len(features) * protocol.passes))
+    return Outcome(logits.cpu(), order, steps, seconds / (len(features) * protocol.passes))
 
 
 def predict(method: AdaptationMethod, features: torch.Tensor, protocol: Protocol) -> torch.Tensor:

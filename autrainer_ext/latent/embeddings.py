@@ -37,8 +37,8 @@ def embed(
         Embeddings by layer, float32, shape (samples, values).
 
     Raises:
-        ValueError: If the device or a layer does not exist, or a layer is not used, does not return a tensor with one row
-            per sample, or has more than `max_values` channels.
+        ValueError: If the device or a layer does not exist, or a layer is not used, does not
+            return a tensor with one row per sample, or has more than `max_values` channels.
     """
     modules = dict(model.named_modules())
     for layer in layers:

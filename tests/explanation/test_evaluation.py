@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from autrainer_ext.explanation.evaluation import ClipSettings, explain_clip, prepare_model
+from autrainer_ext.explanation.evaluation import ClipSettings, explain_clip
 from autrainer_ext.explanation.fidelity import MEASURES
 from autrainer_ext.explanation.masks import make_masks
 from autrainer_ext.explanation.settings import ExplainSettings
@@ -61,12 +61,3 @@ def test_the_prediction_is_explained(model, features):
         probabilities = model(features).softmax(dim=1)[0]
     assert explained.prediction == int(probabilities.argmax())
     assert explained.confidence == pytest.approx(float(probabilities.max()), abs=1e-6)
-
-
-def test_prepared_model_has_equal_outputs(features):
-    torch.manual_seed(0)
-    model = nn.Sequential(nn.Conv2d(1, 3, 3), nn.BatchNorm2d(3), nn.ReLU(), nn.Flatten())
-    model(features)  # the norm gets statistics
-    prepared = prepare_model(model)
-    assert model.training
-    torch.testing.assert_close(prepared(features), model.eval()(features))

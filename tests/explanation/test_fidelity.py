@@ -18,6 +18,7 @@ from autrainer_ext.explanation.fidelity import (
     sparseness,
 )
 from autrainer_ext.explanation.masks import make_masks
+from autrainer_ext.serving.forward import ForwardPass
 
 SILENCE = -1.5
 
@@ -69,7 +70,8 @@ def plain_scores(network, features, target, mask):
 def test_scores_are_the_plain_formulas(network, clips, batch_size):
     features, target = clips
     masks = make_masks(draw(1))
-    scores = score_masks(network, features, target, masks, baseline=SILENCE, batch_size=batch_size)
+    forward = ForwardPass(network, device="cpu", batch_size=batch_size)
+    scores = score_masks(forward, features, target, masks, baseline=SILENCE)
     assert list(scores) == list(masks)
     for name, mask in masks.items():
         for i in range(len(features)):
@@ -81,8 +83,16 @@ def test_scores_are_the_plain_formulas(network, clips, batch_size):
 def test_batch_size_changes_nothing(network, clips):
     features, target = clips
     masks = make_masks(draw(1))
-    one = score_masks(network, features, target, masks, baseline=SILENCE, batch_size=1)
-    all_ = score_masks(network, features, target, masks, baseline=SILENCE, batch_size=999)
+    one, all_ = (
+        score_masks(
+            ForwardPass(network, device="cpu", batch_size=size),
+            features,
+            target,
+            masks,
+            baseline=SILENCE,
+        )
+        for size in (1, 999)
+    )
     for name in masks:
         for key in ("FF", "AI", "AD", "AG", "FidIn"):
             torch.testing.assert_close(
@@ -99,11 +109,12 @@ def test_batches_are_full_and_bounded(network, clips):
         return network(inputs)
 
     masks = {f"{k}": torch.full_like(features, k / 20) for k in range(14)}
-    score_masks(predict, features, target, masks, baseline=SILENCE, batch_size=8)
+    forward = ForwardPass(predict, device="cpu", batch_size=8)
+    score_masks(forward, features, target, masks, baseline=SILENCE)
     assert sizes == [8] * 18 + [1]  # 29 times 5 inputs
     sizes.clear()
     masks = {name: torch.ones_like(features) for name in "abc"}
-    scores = score_masks(predict, features, target, masks, baseline=SILENCE, batch_size=8)
+    scores = score_masks(forward, features, target, masks, baseline=SILENCE)
     assert sizes == [8, 7]  # equal masks are asked once
     assert list(scores) == ["a", "b", "c"]
 
@@ -216,7 +227,7 @@ def plain_curve(network, features, target, attributions, counts, *, insert):
 def test_curves_are_plain_insertion_and_deletion(network, clips):
     features, target = clips
     maps = draw(2)
-    found = curves(network, features, target, maps, baseline=SILENCE, n_steps=4, batch_size=7)
+    found = curves(network, features, target, maps, baseline=SILENCE, n_steps=4)
     counts = [0, 7, 15, 22, 30]
     assert (30 * found.shares).tolist() == pytest.approx(counts)
     for i in range(5):

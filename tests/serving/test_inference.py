@@ -99,13 +99,14 @@ def test_model_output_must_be_finite(model, recordings, monkeypatch):
 
 
 def test_waiting_features_are_bounded(model, recordings, monkeypatch):
-    monkeypatch.setattr(inference_module, "_BATCH_VALUES", 2 * 51 * 64)  # two half-second inputs
+    monkeypatch.setattr(inference_module, "_HELD_VALUES", 2 * 51 * 64)  # two half-second inputs
     inference = BatchedInference(model_path=model)
-    compute, sizes = inference._compute, []
+    compute, sizes = inference_module._compute, []
     monkeypatch.setattr(
-        inference, "_compute", lambda batch, emb: sizes.append(len(batch)) or compute(batch, emb)
+        inference_module, "_compute", lambda batch, f: sizes.append(len(batch)) or compute(batch, f)
     )
-    expected = run(BatchedInference(model_path=model), recordings).results
     outcome = run(inference, recordings)
     assert max(sizes) == 2
+    monkeypatch.undo()
+    expected = run(BatchedInference(model_path=model), recordings).results
     assert outcome.results["filename"].tolist() == expected["filename"].tolist()

@@ -12,8 +12,10 @@ import torch
 from tqdm import tqdm
 
 from autrainer_ext.adaptation import Protocol, adapt, make_method, predict
+from autrainer_ext.adaptation.procedure import finite_rows
 from autrainer_ext.corruptions import ALL_CORRUPTIONS
 from autrainer_ext.runs import Run
+from autrainer_ext.serving.forward import ForwardPass, choose_device
 from autrainer_ext.serving.sounds import read_sounds
 from autrainer_ext_plugins.plugin import AbstractPlugin
 from autrainer_ext_plugins.writing import write_table
@@ -54,6 +56,7 @@ class Adaptation(AbstractPlugin):
         group_column: Column of the test split that holds the groups of the order "grouped", or
             None.
         length: Length in seconds that clips are cut or padded to, or None.
+        device: Device of the networks; see `autrainer_ext.serving.forward.choose_device`.
         oracle: Whether to add the accuracy of the best pass by test labels for offline protocols.
 
     Raises:
@@ -76,6 +79,7 @@ class Adaptation(AbstractPlugin):
         select: str | None,
         group_column: str | None,
         length: float | None,
+        device: str,
         oracle: bool,
     ) -> None:
         self.methods = [parse_method(method) for method in methods]
@@ -92,6 +96,7 @@ class Adaptation(AbstractPlugin):
         self.select = select
         self.group_column = group_column
         self.length = length
+        self.device = choose_device(device)
         self.oracle = oracle
 
     def run(self, runs: Sequence[Run], folder: Path) -> None:
@@ -122,14 +127,17 @@ class Adaptation(AbstractPlugin):
                     group_column=self.group_column,
                     length=self.length,
                 )
+                source = ForwardPass(recordings.reader.model, device=str(self.device))
             sounds = self._read_sounds(corruption, recordings.sample_rate)
             features = corrupted_features(
                 recordings, corruption, severity, seed=seed, sounds=sounds
             )
+            before = finite_rows(source(features))
+            features = features.to(self.device)
             for method, protocol in missing:
                 key = _key_columns(run, corruption, severity, seed, method, protocol)
                 scores, points = self._adapt(
-                    recordings, features, method, replace(protocol, seed=seed)
+                    recordings, features, before, method, replace(protocol, seed=seed)
                 )
                 rows.append(key | scores)
                 traces += [key | point for point in points]
@@ -159,13 +167,14 @@ class Adaptation(AbstractPlugin):
         self,
         recordings: TestRecordings,
         features: torch.Tensor,
+        before: torch.Tensor,
         method: MethodSettings,
         protocol: Protocol,
     ) -> tuple[dict, list[dict]]:
-        """Scores and trajectory of one method under one protocol."""
+        """Scores and trajectory of one method under one protocol, with the logits before it."""
         model, targets = recordings.reader.model, recordings.targets
-        before = make_method("source", model).predict(features)
-        adapted = make_method(method.name, copy.deepcopy(model), method.options)
+        network = copy.deepcopy(model).to(self.device)
+        adapted = make_method(method.name, network, method.options)
         accuracies: list[float] = []
         uses_oracle = self.oracle and protocol.mode == "offline"
         outcome = adapt(
@@ -174,11 +183,11 @@ class Adaptation(AbstractPlugin):
             protocol,
             targets=targets,
             groups=recordings.groups,
-            after_pass=(lambda logits: accuracies.append(accuracy(logits, targets)))
+            after_pass=(lambda logits: accuracies.append(accuracy(logits.cpu(), targets)))
             if uses_oracle
             else None,
         )
-        clean = predict(adapted, recordings.clean, protocol)
+        clean = predict(adapted, recordings.clean.to(self.device), protocol).cpu()
         scores = adaptation_scores(before, outcome, clean, targets)
         if uses_oracle:
             scores["oracle_accuracy_after"] = max(accuracies)

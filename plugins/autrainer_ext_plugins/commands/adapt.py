@@ -52,6 +52,7 @@ class AdaptArgs:
     learning_rate: float | None
     parameters: str | None
     length: float | None
+    device: str
     seed: int
     quiet: bool
 
@@ -94,7 +95,7 @@ class AdaptScript(AbstractScript):
             "Default: those of the method.",
         )
         add("--length", type=float, metavar="S", help="Cut or pad all files to S seconds.")
-        add_options(self.parser, "seed", "quiet")
+        add_options(self.parser, "device", "seed", "quiet")
 
     def main(self, args: AdaptArgs) -> None:
         """Run the command; exits with 3 if some files could not be used.
@@ -144,7 +145,9 @@ def _adapt(args: AdaptArgs) -> tuple["pd.DataFrame", int, int, bool]:
 
     from autrainer_ext.adaptation import Protocol, adapt, make_method, settle
     from autrainer_ext.serving.features import FeatureReader
+    from autrainer_ext.serving.forward import choose_device
 
+    device = choose_device(args.device)
     files = find_audio_files(args.input, args.extension, args.recursive)
     protocol = Protocol(
         mode="offline", passes=args.passes, batch_size=args.batch_size, seed=args.seed
@@ -152,13 +155,14 @@ def _adapt(args: AdaptArgs) -> tuple["pd.DataFrame", int, int, bool]:
     reader = FeatureReader(
         model_path=args.model, checkpoint=args.checkpoint, length_seconds=args.length
     )
-    method = make_method(args.method, reader.model, _method_options(args))
+    method = make_method(args.method, reader.model.to(device), _method_options(args))
     read = reader.read(args.input, files, progress=progress_bar("Reading", quiet=args.quiet))
     _check_number_of_files(read, len(files))
-    steps = pd.DataFrame(adapt(method, read.features, protocol).steps)
+    features = read.features.to(device)
+    steps = pd.DataFrame(adapt(method, features, protocol).steps)
     has_changed = bool((steps["event"] == "adapted").any()) or args.method == "batch_norm"
     if has_changed:
-        settle(method, read.features, batch_size=args.batch_size, seed=args.seed)
+        settle(method, features, batch_size=args.batch_size, seed=args.seed)
     _write(args, method, steps, read.errors)
     return steps, len(files), len(read.errors), has_changed
 
@@ -197,6 +201,6 @@ def _write(
             if Path(args.model, name).is_file():
                 shutil.copy(Path(args.model, name), folder)
         (folder / "_best").mkdir()
-        torch.save(method.model.state_dict(), folder / "_best" / "model.pt")
+        torch.save(method.model.cpu().state_dict(), folder / "_best" / "model.pt")
         write_table(steps, folder / "adaptation.csv")
         write_errors(errors, folder)

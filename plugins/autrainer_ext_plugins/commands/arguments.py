@@ -75,8 +75,8 @@ _OPTIONS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
         {
             "default": "auto",
             "metavar": "D",
-            "help": "Device of the network: cpu, cuda, cuda:N or mps. Default: auto, a GPU if there\n"
-            "is one.",
+            "help": "Device of the network: cpu, cuda, cuda:N or mps.\n"
+            "Default: auto, a GPU if there is one.",
         },
     ),
     "overwrite": (

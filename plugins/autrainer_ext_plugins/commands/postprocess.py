@@ -19,6 +19,7 @@ class PluginPostprocessArgs(PostprocessArgs):
 
     plugins: list[str] | None
     override: list[str]
+    device: str | None
     no_summary: bool
 
 
@@ -63,6 +64,12 @@ class PluginPostprocessScript(AbstractScript):
             metavar="KEY=VALUE",
             help="Settings of the plugin; needs exactly one plugin in -p.",
         )
+        self.parser.add_argument(
+            "--device",
+            metavar="D",
+            help="Device of the networks: auto, cpu, cuda, cuda:N or mps.\n"
+            "Default: the setting device of each plugin that evaluates networks.",
+        )
         self.parser.add_argument("--no-summary", action="store_true", help="Run only the plugins.")
 
     def main(self, args: PluginPostprocessArgs) -> None:
@@ -103,10 +110,10 @@ class PluginPostprocessScript(AbstractScript):
             raise CommandLineError(
                 self.parser, "Option -o needs exactly one plugin, named with -p."
             )
-        if args.plugins is None:
-            return {name: load_plugin(name) for name in plugin_names(automatic=True)}
+        names = plugin_names(automatic=True) if args.plugins is None else args.plugins
         overrides = dict(self._setting(text) for text in args.override)
-        return {name: load_plugin(name, overrides) for name in dict.fromkeys(args.plugins)}
+        shared = {} if args.device is None else {"device": args.device}
+        return {name: load_plugin(name, overrides, shared) for name in dict.fromkeys(names)}
 
     def _setting(self, text: str) -> tuple[str, object]:
         key, equals, value = text.partition("=")

@@ -29,7 +29,6 @@ def write_gallery(
     *,
     examples: int,
     layer: str | None,
-    device: str,
     seed: int,
 ) -> None:
     """Write a gallery of the easiest, medium and hardest samples, per class and overall.
@@ -46,7 +45,6 @@ def write_gallery(
         folder: Folder to write to; it is created if it is missing.
         examples: Number of samples of each kind.
         layer: Layer for Grad-CAM; None chooses it automatically.
-        device: Device of the network.
         seed: Seed of the draws within ties.
 
     Raises:
@@ -55,7 +53,7 @@ def write_gallery(
     rows = list(_choose(measured[0], ranks, examples, seed))
     shown = np.unique([row["index"] for row in rows])
     explained = _most_typical(measured, difficulty.cumulative_accuracy)
-    features, attributions = _explain(explained.run, split, shown, layer, device)
+    features, attributions = _explain(explained.run, split, shown, layer)
     predictions = {each.run.name: _predictions(each, split) for each in measured}
     stems = _save_samples(measured[0], shown, folder / "samples")
     save_pictures(
@@ -137,7 +135,7 @@ def _most_typical(measured: Sequence[MeasuredRun], easiness: np.ndarray) -> Meas
 
 
 def _explain(
-    run: Run, split: str, shown: np.ndarray, layer: str | None, device: str
+    run: Run, split: str, shown: np.ndarray, layer: str | None
 ) -> tuple[dict[int, np.ndarray], dict[int, np.ndarray]]:
     """Features and Grad-CAM of the predicted class, by sample."""
     import torch
@@ -156,7 +154,7 @@ def _explain(
         ) from error
     samples = copy.copy(getattr(loaded.data, f"{split}_dataset"))
     samples.transform = loaded.data.dev_transform
-    forward = ForwardPass(loaded.model, device=device, n_expected=len(shown))
+    forward = ForwardPass(loaded.model, device="cpu", n_expected=len(shown))
     features, attributions = {}, {}
     for index in shown.tolist():
         sample: torch.Tensor = samples[index][0][None]
