@@ -310,7 +310,7 @@ def _answers(
         outputs = torch.cat(list(forward.stream(masked))).double()
         if score == "probability":
             outputs = outputs.softmax(dim=1)
-        return outputs[:, label.item()]
+        return outputs[:, int(label)]
 
     return answer
 

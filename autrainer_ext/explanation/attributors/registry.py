@@ -187,7 +187,7 @@ def make_explainer(
         sample,
     )
     if name.startswith(_PERMUTED):  # permuted attributions have no segments
-        return Explainer(permuted(explainer, seed=seed), {})
+        return Explainer(permuted(explainer, seed=seed), {}, is_complete=explainer.is_complete)
     return explainer
 
 
