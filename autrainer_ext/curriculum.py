@@ -4,6 +4,7 @@ Only configurations of aucurriculum may refer to this module: it imports aucurri
 changes how runs are named in the whole process.
 """
 
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from autrainer_ext.atomic import atomic_file
 from autrainer_ext.difficulty import order_drawn, pool_runs, rank_difficulty
 from autrainer_ext.difficulty.from_runs import MeasuredRun, check_same_samples, measure_saved
 from autrainer_ext.errors import unknown_name
-from autrainer_ext.runs import read_run
+from autrainer_ext.runs import find_runs, read_run
 
 
 class EnsembleCumulativeAccuracy(AbstractScore):
@@ -30,7 +31,8 @@ class EnsembleCumulativeAccuracy(AbstractScore):
         output_directory: Folder of the scores.
         results_dir: Results folder of the host.
         experiment_id: Experiment of the runs.
-        run_name: Name or names of runs, single or aggregated, all on the same samples.
+        run_name: Name or names of runs, single or aggregated, or patterns of names with wildcards
+            (`ToyScenes-*`) for finished runs; all on the same samples.
         stop: Last checkpoint to use: "best" (the best on dev) or "last".
         subset: Split to score: "train", "dev" or "test".
         average: "micro" pools all checkpoints, so longer runs count more; "macro" averages over
@@ -76,6 +78,7 @@ class EnsembleCumulativeAccuracy(AbstractScore):
         )
         self.average = average
         self.ties = ties
+        self._patterns = [run_name] if isinstance(run_name, str) else list(run_name)
         self._measured: dict[str, MeasuredRun] = {}
 
     def preprocess(self) -> tuple[list[DictConfig], list[str]]:
@@ -86,6 +89,7 @@ class EnsembleCumulativeAccuracy(AbstractScore):
         Returns:
             Configurations of the runs to score, and their names with the stop.
         """
+        self.run_name = [name for pattern in self._patterns for name in self._matching(pattern)]
         configs, names = super().preprocess()
         training = Path(self.results_dir, self.experiment_id, "training")
         self._measured = {
@@ -99,6 +103,16 @@ class EnsembleCumulativeAccuracy(AbstractScore):
             for file in ("scores.csv", "score.yaml", "config.yaml"):
                 Path(self.output_directory, name, file).unlink(missing_ok=True)
         return configs, names
+
+    def _matching(self, pattern: str) -> list[str]:
+        """Names of the finished runs that match a pattern; a name without wildcards itself."""
+        if not {"*", "?"} & set(pattern):
+            return [pattern]
+        runs = find_runs(self.results_dir, self.experiment_id)
+        names = [run.name for run in runs if run.is_complete and fnmatchcase(run.name, pattern)]
+        if not names:
+            raise ValueError(f"No finished run of '{self.experiment_id}' matches '{pattern}'.")
+        return names
 
     def run(self, config: DictConfig, run_config: DictConfig, run_name: str) -> None:
         """Save the number of correct and of all checkpoints per sample of a run.

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 def unknown_name(
     kind: str, name: object, known: Iterable[object], *, where: str = ""
 ) -> ValueError:
-    """Error for an unknown name, which suggests the closest known name.
+    """Error for an unknown name, which suggests the closest known name in any case of letters.
 
     Args:
         kind: What the name denotes, such as "mask" or "column".
@@ -24,8 +24,9 @@ def unknown_name(
     """
     names = [str(each) for each in known]
     place = f" in {where}" if where else ""
-    close = difflib.get_close_matches(str(name), names, n=1)
-    hint = f" Did you mean '{close[0]}'?" if close else ""
+    by_lower = {each.lower(): each for each in names}
+    close = difflib.get_close_matches(str(name).lower(), by_lower, n=1)
+    hint = f" Did you mean '{by_lower[close[0]]}'?" if close else ""
     return ValueError(
         f"Unknown {kind} '{name}'{place}.{hint} Choose from: {', '.join(names) or 'none'}."
     )

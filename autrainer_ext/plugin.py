@@ -13,11 +13,17 @@ import hydra
 import yaml
 from hydra.errors import InstantiationException
 
-from autrainer_ext.configurations import find_configuration, sources
+from autrainer_ext.configurations import ConfigurationSource, find_configuration, sources
 from autrainer_ext.errors import unknown_name
 
 if TYPE_CHECKING:
     from autrainer_ext.runs import Run
+
+_TASK_NAMES = {
+    "classification": "classification",
+    "ml-classification": "multi-label classification",
+    "regression": "regression",
+}
 
 
 class AbstractPlugin(ABC):
@@ -25,10 +31,13 @@ class AbstractPlugin(ABC):
 
     Attributes:
         folder: Name of the folder for the tables and figures, beside `training/`.
+        tasks: Tasks whose runs the plugin can analyse, by their names in the host (see
+            `autrainer_ext.runs.read_task`), or None for all.
         renamed: Old names of settings and their present names. `load_plugin` accepts both.
     """
 
     folder: ClassVar[str]
+    tasks: ClassVar[tuple[str, ...] | None] = None
     renamed: ClassVar[dict[str, str]] = {}
 
     @abstractmethod
@@ -44,6 +53,33 @@ class AbstractPlugin(ABC):
             ValueError: If a run lacks something the analysis needs; the message names the run
                 or file.
         """
+
+
+def suitable_runs(plugin: AbstractPlugin, runs: "Sequence[Run]") -> "list[Run]":
+    """Select the runs whose task a plugin can analyse.
+
+    Args:
+        plugin: Plugin.
+        runs: Runs of one experiment, at least one.
+
+    Returns:
+        Runs in their order, at least one.
+
+    Raises:
+        ValueError: If there are none; the message names the task of the first run.
+    """
+    if plugin.tasks is None:
+        return list(runs)
+    from autrainer_ext.runs import read_task  # imported late: numpy slows down the help texts
+
+    tasks = {run.name: read_task(run.path) for run in runs}
+    suitable = [run for run in runs if tasks[run.name] in plugin.tasks]
+    if not suitable:
+        raise ValueError(
+            f"Run '{runs[0].name}' is a run of {_TASK_NAMES[tasks[runs[0].name]]}: the analysis is "
+            f"defined for {' and '.join(_TASK_NAMES[task] for task in plugin.tasks)} only."
+        )
+    return suitable
 
 
 def load_plugin(
@@ -104,10 +140,20 @@ def plugin_names(*, automatic: bool = False) -> list[str]:
 
     Args:
         automatic: Whether to list only configurations with `automatic: true`, which run whenever
-            an experiment is post-processed.
+            an experiment is post-processed. A configuration of the user that leaves the setting out
+            has that of the shipped configuration it replaces.
     """
     paths = _configurations()
-    return [name for name in paths if not automatic or _read(paths[name]).get("automatic")]
+    return [name for name in paths if not automatic or _is_automatic(name, paths[name])]
+
+
+def _is_automatic(name: str, path: Path) -> bool:
+    config = _read(path)
+    shipped = find_configuration("plugin", name, _shipped_sources())
+    replaced = {} if shipped is None else _read(shipped)
+    if replaced.get("_target_") == config.get("_target_"):
+        config = replaced | config
+    return bool(config.get("automatic"))
 
 
 def _configurations() -> dict[str, Path]:
@@ -147,12 +193,15 @@ def _find_configuration_of_class(name: str) -> Path | None:
 
 def _shipped_settings(plugin_class: type[AbstractPlugin]) -> dict[str, Any]:
     """Settings of the shipped configuration of a class, or of the class it inherits from."""
-    shipped = [source for source in sources() if source.name == "autrainer-ext"]
     for base in plugin_class.__mro__:
-        path = find_configuration("plugin", base.__name__, shipped)
+        path = find_configuration("plugin", base.__name__, _shipped_sources())
         if path is not None and _import_class(_read(path).get("_target_"), str(path)) is base:
             return _read(path)
     return {}
+
+
+def _shipped_sources() -> list[ConfigurationSource]:
+    return [source for source in sources() if source.name == "autrainer-ext"]
 
 
 def _import_class(path: str | None, label: str) -> type[AbstractPlugin]:

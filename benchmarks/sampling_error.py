@@ -63,10 +63,14 @@ def main(model: str, *files: str) -> None:
                 ]
             )
         table = np.array(rows, dtype=float)
-        print(f"{name}: {len(files)} clips, {table[:, 4].mean():.1f} segments, {table[:, 5].mean():.0f} samples")
+        print(
+            f"{name}: {len(files)} clips, {table[:, 4].mean():.1f} segments, {table[:, 5].mean():.0f} samples"
+        )
         for label, column in (("two seeds agree", 0), ("agree with 8192", 1)):
             low, middle, high = np.quantile(table[:, column], [0, 0.5, 1])
-            print(f"  {label}: mean {table[:, column].mean():.3f}, {low:.3f} to {high:.3f}, median {middle:.3f}")
+            print(
+                f"  {label}: mean {table[:, column].mean():.3f}, {low:.3f} to {high:.3f}, median {middle:.3f}"
+            )
         share = 100 * table[:, 3].sum() / max(table[:, 2].sum(), 1)
         print(
             f"  significant: {100 * table[:, 2].sum() / table[:, 4].sum():.0f} % of the cells, "

@@ -297,6 +297,6 @@ def test_recipes_of_the_readme_run(project, command):
         *["predictions_adapted/results.csv", "explanations/summary.csv"],
         *[results / "entropy_triangle/criteria_test.png", results / "adaptation/summary.csv"],
         *[results / "difficulty/gallery/index.csv", results / "devices/devices.csv"],
-        results / "latent/separability.csv",
+        results / "latent_space/separability.csv",
     ):
         assert Path(file).is_file()

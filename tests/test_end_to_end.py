@@ -1,7 +1,11 @@
 """The real commands, as a user calls them: made data here, recorded speech where it is at hand."""
 
 import json
+import os
+import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -54,10 +58,10 @@ def test_demo_preprocesses_every_clip(demo):
     assert np.load(features[0]).shape == (1, 101, 64)
 
 
-def test_demo_trains_two_seeds_and_two_criteria(runs):
+def test_demo_trains_three_seeds_and_two_criteria(runs):
     names = {(run.config["dataset"]["id"], run.config["seed"]) for run in runs}
     criteria = ("ToyScenes-CrossEntropy", "ToyScenes-BalancedCrossEntropy")
-    assert names == {(criterion, seed) for criterion in criteria for seed in (1, 2)}
+    assert names == {(criterion, seed) for criterion in criteria for seed in (1, 2, 3)}
     assert all(run.is_complete and len(run.iterations) == 10 for run in runs)
 
 
@@ -123,7 +127,7 @@ def test_loaded_run_reproduces_its_saved_outputs(demo, runs, monkeypatch):
 
 def test_host_predicts_the_same(command, demo, runs):
     directory, _ = demo
-    command("autrainer", "inference", served(demo), "wavs", "predictions_host", cwd=directory)
+    command("autrainer", "inference", served(demo), "recordings", "predictions_host", cwd=directory)
     expected = pd.read_csv(directory / "predictions_host/results.csv").set_index("filename")
     found = pd.read_csv(directory / "predictions/results.csv").set_index("filename")
     assert len(found) == SCENES * 4
@@ -222,3 +226,27 @@ def test_published_weights_become_a_served_model(command, shared, tmp_path):
     again = command("autrainer-ext", "import-cp-mobile", state, "tau22", cwd=tmp_path, check=False)
     assert again.returncode == 1
     assert "exists and is not an empty folder" in again.stderr
+
+
+def test_every_command_of_the_readme_runs_after_the_demo(demo, tmp_path):
+    text = (Path(__file__).parents[1] / "README.md").read_text()
+    recipes = text.split("## Recipes")[1].split("## In your project")[0]
+    lines = [
+        line
+        for block in recipes.split("```sh\n")[1:]
+        for line in block.split("```")[0].splitlines()
+    ]
+    assert lines[0] == "source .venv/bin/activate && cd autrainer-ext-demo"
+    shutil.copytree(demo[0], tmp_path / "demo")
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    result = subprocess.run(
+        ["bash", "-e", "-c", "\n".join(lines[1:])],
+        cwd=tmp_path / "demo",
+        env=os.environ | {"PATH": path, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stdout[-2000:] + result.stderr[-4000:]
+    named = re.findall(r"`((?:results|explanations)/[^`]+)`", recipes)
+    assert len(named) >= 5
+    assert [name for name in named if not (tmp_path / "demo" / name).exists()] == []

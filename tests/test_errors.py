@@ -28,3 +28,7 @@ def test_no_known_names(known):
 def test_names_need_not_be_strings():
     error = unknown_name("severity", 6, (1, 2, 3))
     assert str(error) == "Unknown severity '6'. Choose from: 1, 2, 3."
+
+
+def test_case_does_not_hide_a_close_match():
+    assert "Did you mean 'TAU22'?" in str(unknown_name("data set", "tau22", ["ToyScenes", "TAU22"]))

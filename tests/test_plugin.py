@@ -143,3 +143,14 @@ def test_broken_configurations_are_named_in_one_line(configure, tmp_path, text, 
 def test_text_where_a_list_is_needed_is_rejected():
     with pytest.raises(ValueError, match="Setting 'explainers' must be a list, got 'grad_cam'"):
         load_plugin("Fidelity", {"explainers": "grad_cam"})
+
+
+def test_a_file_that_replaces_a_shipped_plugin_inherits_that_it_runs_by_itself(configure, tmp_path):
+    target = "_target_: autrainer_ext_plugins.entropy_triangle.EntropyTriangle\n"
+    file = tmp_path / "conf/plugin/EntropyTriangle.yaml"
+    file.write_text(target)
+    assert "EntropyTriangle" in plugin_names(automatic=True)
+    file.write_text(f"{target}automatic: false\n")
+    assert "EntropyTriangle" not in plugin_names(automatic=True)
+    file.write_text("_target_: counting.Count\n")  # replaces the name only
+    assert "EntropyTriangle" not in plugin_names(automatic=True)

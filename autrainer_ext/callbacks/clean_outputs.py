@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+import yaml
 from autrainer.datasets import AbstractDataset
 from autrainer.datasets.utils import DatasetWrapper
 from torch.utils.data import DataLoader
@@ -32,7 +33,8 @@ class CleanOutputs(CallbackMixin):
     - `test_*.npy`: the test split.
 
     It also saves the tables of the splits as `_metadata/{train,dev,test}.csv`, so that results
-    can be grouped by their columns without the data.
+    can be grouped by their columns without the data, and the names of the index, target and
+    stratification columns as `_metadata/columns.yaml`.
 
     Training is not affected: random numbers, batches and weights stay the same.
 
@@ -53,11 +55,20 @@ class CleanOutputs(CallbackMixin):
         self.every = every
 
     def cb_on_train_begin(self, trainer: "ModularTaskTrainer") -> None:
-        """Save the tables of the splits."""
+        """Save the tables of the splits and the names of their columns."""
+        folder = Path(trainer.output_directory, "_metadata")
+        data = trainer.data
         for split in ("train", "dev", "test"):
-            table = getattr(trainer.data, f"df_{split}")
-            with atomic_file(Path(trainer.output_directory, "_metadata", f"{split}.csv")) as path:
-                table.to_csv(path, index=False)
+            with atomic_file(folder / f"{split}.csv") as path:
+                getattr(data, f"df_{split}").to_csv(path, index=False)
+        several = not isinstance(data.target_column, str)
+        columns = {
+            "index_column": data.index_column,
+            "target_column": list(data.target_column) if several else data.target_column,
+            "stratify": list(data.stratify),
+        }
+        with atomic_file(folder / "columns.yaml") as path:
+            path.write_text(yaml.safe_dump(columns, sort_keys=False))
 
     def cb_on_val_end(
         self, trainer: "ModularTaskTrainer", iteration: int, val_results: dict

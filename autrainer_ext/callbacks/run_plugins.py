@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 from omegaconf import OmegaConf
 
 from autrainer_ext.compat import CallbackMixin
-from autrainer_ext.plugin import AbstractPlugin, load_plugin
+from autrainer_ext.plugin import AbstractPlugin, load_plugin, suitable_runs
 from autrainer_ext.runs import read_run
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class RunPlugins(CallbackMixin):
             folder = Path(trainer.output_directory).parents[1] / plugin.folder / run.name
             try:
                 folder.mkdir(parents=True, exist_ok=True)
-                plugin.run([run], folder)
+                plugin.run(suitable_runs(plugin, [run]), folder)
             except Exception as error:
                 _LOG.warning("%s of '%s': %s", type(plugin).__name__, run.name, error)
 

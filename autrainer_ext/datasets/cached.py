@@ -210,7 +210,10 @@ class CachedClassificationDataset(BaseClassificationDataset):
 
 def _check_folders(path: Path, features_subdir: str) -> None:
     if not path.is_dir():
-        raise FileNotFoundError(f"Dataset folder '{path}' does not exist: run `autrainer fetch`.")
+        raise FileNotFoundError(
+            f"Dataset folder '{path}' does not exist in '{Path.cwd()}': start in the folder that "
+            "contains it, or run `autrainer fetch`."
+        )
     if not (path / features_subdir).is_dir():
         raise FileNotFoundError(
             f"Features '{path / features_subdir}' do not exist: run `autrainer preprocess`."

@@ -13,6 +13,7 @@ from autrainer_ext.runs import (
     best_iteration,
     iterations_with,
     read_class_names,
+    read_columns,
     read_metadata,
     read_outputs,
 )
@@ -77,7 +78,7 @@ def measure_saved(run: Run, split: str = "train", *, stop: str = "best") -> Meas
         raise ValueError(f"Run '{run.name}' ({split}): {error}") from error
     class_names = read_class_names(run.path)
     samples = read_metadata(run, split).reset_index(drop=True)
-    labels = samples[run.config["dataset"]["target_column"]].astype(str).tolist()
+    labels = samples[read_columns(run).target].astype(str).tolist()
     if labels != [class_names[target] for target in targets]:
         raise ValueError(
             f"Run '{run.name}': the metadata of the {split} split do not match the targets of its "

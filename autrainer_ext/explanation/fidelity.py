@@ -63,15 +63,16 @@ class Measure:
 MEASURES = {
     measure.name: measure
     for measure in (
-        Measure("FF", -1.0, 1.0, higher_is_better=True),
+        # first those in percent, then those up to one, then the one in nats
         Measure("AI", 0.0, 100.0, higher_is_better=True),
         Measure("AD", 0.0, 100.0, higher_is_better=False),
         Measure("AG", 0.0, 100.0, higher_is_better=True),
+        Measure("FF", -1.0, 1.0, higher_is_better=True),
         Measure("FidIn", 0.0, 1.0, higher_is_better=True),
         Measure("SPS", 0.0, 1.0, higher_is_better=True),
-        Measure("COMP", 0.0, math.inf, higher_is_better=False),
         Measure("insertion_auc", 0.0, 1.0, higher_is_better=True),
         Measure("deletion_auc", 0.0, 1.0, higher_is_better=False),
+        Measure("COMP", 0.0, math.inf, higher_is_better=False),
     )
 }
 

@@ -82,13 +82,13 @@ class ExplainSettings:
 
     def __post_init__(self) -> None:
         if not 0 < self.alpha <= 1:
-            raise ValueError(f"alpha must be in (0, 1], got {self.alpha}.")
+            raise ValueError(f"Argument 'alpha' must be in (0, 1], got {self.alpha}.")
         if self.samples < 2:
-            raise ValueError(f"samples must be at least 2, got {self.samples}.")
+            raise ValueError(f"Argument 'samples' must be at least 2, got {self.samples}.")
         if self.target_error <= 0:
-            raise ValueError(f"target_error must be positive, got {self.target_error}.")
+            raise ValueError(f"Argument 'target_error' must be positive, got {self.target_error}.")
         if self.batch_size is not None and self.batch_size < 1:
-            raise ValueError(f"batch_size must be positive, got {self.batch_size}.")
+            raise ValueError(f"Argument 'batch_size' must be positive, got {self.batch_size}.")
         # imported late: the command reads the defaults of this class without loading torch
         from autrainer_ext.serving.forward import choose_device
 

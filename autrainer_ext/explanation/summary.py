@@ -14,6 +14,7 @@ from .fidelity import MEASURES
 from .size_curves import CURVE_MEASURES
 
 _KEYS = ["run", "noise", "explainer", "mask"]
+_SANITY_KEYS = ["run", "noise", "explainer", "layer"]
 
 
 def summarise(scores: pd.DataFrame) -> pd.DataFrame:
@@ -169,24 +170,25 @@ def summarise_sanity(correlations: pd.DataFrame) -> pd.DataFrame:
     """Average the rank correlations of the sanity check over clips.
 
     Args:
-        correlations: Columns `filename`, `noise`, `explainer`, `layer` and `spearman`, which is
+        correlations: Columns `run`, `filename`, `noise`, `explainer`, `layer` and `spearman`, which is
             empty if an explanation is constant.
 
     Returns:
-        One row per noise, explainer and layer, in order of appearance: `n` (clips with a
+        One row per run, noise, explainer and layer, in order of appearance: `n` (clips with a
         correlation), `mean`, and `low` and `high` (95 % bootstrap interval).
 
     Example:
-        >>> row = {"filename": "a.wav", "noise": "none", "explainer": "lime", "layer": "head"}
+        >>> row = {"run": "a", "filename": "a.wav", "noise": "none", "explainer": "lime"}
+        >>> row["layer"] = "head"
         >>> summarise_sanity(pd.DataFrame([row | {"spearman": 0.5}]))[["layer", "n", "mean"]]
           layer  n  mean
         0  head  1   0.5
     """
     rows = []
-    for keys, clips in correlations.groupby(["noise", "explainer", "layer"], sort=False):
+    for keys, clips in correlations.groupby(_SANITY_KEYS, sort=False):
         values = clips["spearman"].dropna().to_numpy(float)
         low, high = mean_interval(values)
         mean = values.mean() if len(values) else np.nan
-        row = dict(zip(("noise", "explainer", "layer"), keys, strict=True))
+        row = dict(zip(_SANITY_KEYS, keys, strict=True))
         rows.append(row | {"n": len(values), "mean": mean, "low": low, "high": high})
     return pd.DataFrame(rows)

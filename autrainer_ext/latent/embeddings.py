@@ -45,22 +45,21 @@ def embed(
         if layer not in modules or not layer:
             outer = [name for name in modules if name and name.count(".") < 2]
             raise unknown_name("layer", layer, outer)
-    forward = ForwardPass(
-        _Layers(model, layers, max_values), device=device, n_expected=n_expected, fuse=False
-    )
-    parts = [tuple(part.numpy() for part in each) for each in forward.outputs(batches)]
-    arrays = [np.concatenate(each) for each in zip(*parts, strict=True)]
-    return dict(zip(layers, arrays, strict=True))
+    forward = ForwardPass(_Layers(model, layers), device=device, n_expected=n_expected, fuse=False)
+    parts: dict[str, list[np.ndarray]] = {layer: [] for layer in layers}
+    for outputs in forward.outputs(batches):
+        for layer, output in zip(layers, outputs, strict=True):
+            parts[layer].append(_vectors(output, layer, max_values).numpy())
+    return {layer: np.concatenate(arrays) for layer, arrays in parts.items()}
 
 
 class _Layers(nn.Module):
-    """Network that returns the flattened outputs of inner layers."""
+    """Network that returns the outputs of inner layers."""
 
-    def __init__(self, model: nn.Module, layers: Sequence[str], max_values: int) -> None:
+    def __init__(self, model: nn.Module, layers: Sequence[str]) -> None:
         super().__init__()
         self.model = model
         self.layers = layers
-        self.max_values = max_values
 
     def forward(self, features: torch.Tensor) -> tuple[torch.Tensor, ...]:
         seen: dict[str, torch.Tensor] = {}
@@ -78,7 +77,12 @@ class _Layers(nn.Module):
         for layer in self.layers:
             if not isinstance(seen.get(layer), torch.Tensor):
                 raise ValueError(f"Layer '{layer}' is not used or returns no tensor.")
-        return tuple(_vectors(seen[layer], layer, self.max_values) for layer in self.layers)
+            if seen[layer].ndim < 2:
+                shape = tuple(seen[layer].shape)
+                raise ValueError(
+                    f"Layer '{layer}' returns shape {shape}, expected a row per sample."
+                )
+        return tuple(seen[layer] for layer in self.layers)
 
 
 def subsample(n_samples: int, n_kept: int, seed: int) -> np.ndarray:
@@ -105,10 +109,6 @@ def subsample(n_samples: int, n_kept: int, seed: int) -> np.ndarray:
 
 def _vectors(output: torch.Tensor, layer: str, max_values: int) -> torch.Tensor:
     """Flatten an output to at most `max_values` values per sample, shape (N, values), float32."""
-    if output.ndim < 2:
-        raise ValueError(
-            f"Layer '{layer}' returns shape {tuple(output.shape)}, expected one row per sample."
-        )
     while output[0].numel() > max_values:
         longest = max(range(2, output.ndim), key=lambda axis: output.shape[axis], default=None)
         if longest is None or output.shape[longest] == 1:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import yaml
@@ -78,6 +79,44 @@ def read_outputs(run: Run, split: str, iteration: int | None = None) -> RunOutpu
         ValueError: If the iteration was not evaluated, a file is missing or incomplete, or the
             arrays do not match; the message names the file or the run.
     """
+    outputs, targets, indices = read_arrays(run, split, iteration)
+    try:
+        return RunOutputs(outputs, targets, indices, read_class_names(run.path))
+    except ValueError as error:
+        folder = _folder(run, split, iteration)
+        raise ValueError(f"Folder '{folder}' ({split_name(split)}): {error}") from error
+
+
+def read_arrays(
+    run: Run, split: str, iteration: int | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Read the saved outputs, targets and indices of a split, for any task.
+
+    Args:
+        run: The run.
+        split: One of `SPLITS`, as in `read_outputs`.
+        iteration: Evaluated iteration. None (dev and test only): the best iteration on dev.
+
+    Returns:
+        Outputs, shape (N, ...), targets as the criterion sees them, shape (N, ...), and positions
+        in the split, shape (N,), ordered by position.
+
+    Raises:
+        ValueError: If the iteration was not evaluated, or a file is missing or incomplete.
+    """
+    folder = _folder(run, split, iteration)
+    outputs, targets, indices = (
+        _load(folder / f"{_prefix(split)}_{kind}.npy") for kind in ("outputs", "targets", "indices")
+    )
+    order = np.argsort(indices, kind="stable")
+    try:
+        return outputs[order], targets[order], indices[order]
+    except IndexError as error:
+        raise ValueError(f"Folder '{folder}' ({split_name(split)}): {error}") from error
+
+
+def _folder(run: Run, split: str, iteration: int | None) -> Path:
+    """Folder of the outputs of an iteration, or of the best iteration."""
     split = split_name(split)
     if iteration is None:
         if split not in _BEST:
@@ -85,25 +124,10 @@ def read_outputs(run: Run, split: str, iteration: int | None = None) -> RunOutpu
                 f"Run '{run.name}' has no saved {split} outputs of its best iteration: give an "
                 "iteration."
             )
-        folder = run.path / _BEST[split]
-    elif iteration in run.iterations:
-        folder = run.iterations[iteration]
-    else:
+        return run.path / _BEST[split]
+    if iteration not in run.iterations:
         raise ValueError(f"Run '{run.name}' has no evaluated iteration {iteration}.")
-    arrays = {
-        kind: _load(folder / f"{_prefix(split)}_{kind}.npy")
-        for kind in ("outputs", "targets", "indices")
-    }
-    order = np.argsort(arrays["indices"], kind="stable")
-    try:
-        return RunOutputs(
-            outputs=arrays["outputs"][order],
-            targets=arrays["targets"][order],
-            indices=arrays["indices"][order],
-            class_names=read_class_names(run.path),
-        )
-    except (ValueError, IndexError) as error:
-        raise ValueError(f"Folder '{folder}' ({split}): {error}") from error
+    return run.iterations[iteration]
 
 
 def split_name(name: str) -> str:
@@ -155,14 +179,45 @@ def read_class_names(directory: Path) -> list[str]:
     Raises:
         ValueError: If the file is missing or contains no class names.
     """
+    arguments = _target_arguments(directory)
+    if "labels" not in arguments:
+        raise ValueError(
+            f"File '{Path(directory, 'target_transform.yaml')}' contains no class names."
+        )
+    return [str(label) for label in arguments["labels"]]
+
+
+def read_task(directory: Path) -> str:
+    """Read what a run or model directory predicts.
+
+    Args:
+        directory: Folder with the host's `target_transform.yaml`.
+
+    Returns:
+        Name of the task in the host: "classification" (one class per sample),
+        "ml-classification" (several labels per sample) or "regression".
+
+    Raises:
+        ValueError: If the file is missing or cannot be read.
+    """
+    arguments = _target_arguments(directory)
+    if "labels" not in arguments:
+        return "regression"
+    return "ml-classification" if "threshold" in arguments else "classification"
+
+
+def _target_arguments(directory: Path) -> dict[str, Any]:
+    """Arguments of the saved target transform of the host."""
     path = Path(directory) / "target_transform.yaml"
     try:
         ((_, arguments),) = yaml.safe_load(path.read_text()).items()
-        return [str(label) for label in arguments["labels"]]
     except FileNotFoundError as error:
         raise ValueError(f"File '{path}' does not exist: it lists the class names.") from error
-    except (AttributeError, KeyError, TypeError, ValueError, yaml.YAMLError) as error:
+    except (AttributeError, TypeError, ValueError, yaml.YAMLError) as error:
         raise ValueError(f"File '{path}' contains no class names.") from error
+    if not isinstance(arguments, dict) or not isinstance(arguments.get("labels", []), list):
+        raise ValueError(f"File '{path}' contains no class names.")
+    return arguments
 
 
 def _prefix(split: str) -> str:

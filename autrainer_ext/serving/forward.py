@@ -16,7 +16,7 @@ import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import nn
@@ -99,6 +99,7 @@ class ForwardPass:
     Attributes:
         network: Network in torch on the device and in evaluation mode, for what needs gradients.
         device: The device.
+        n_inputs: Number of inputs evaluated so far.
 
     Raises:
         ValueError: If device or backend do not exist or do not go together.
@@ -111,7 +112,7 @@ class ForwardPass:
 
     def __init__(
         self,
-        model: nn.Module | Callable,
+        model: nn.Module | Predict,
         *,
         device: str = "auto",
         backend: str = "auto",
@@ -128,12 +129,15 @@ class ForwardPass:
         is_cpu = self.device.type == "cpu"
         if backend == ONNXRUNTIME and not is_cpu:
             raise ValueError(f"Backend 'onnxruntime' needs the device 'cpu', got '{self.device}'.")
-        self.network = _place(model, self.device, fuse) if isinstance(model, nn.Module) else model
+        is_network = isinstance(model, nn.Module)
+        network = model if isinstance(model, nn.Module) else _Function(model)
+        self.network = _place(network, self.device, fuse)
+        self.n_inputs = 0
         self._batch_size = batch_size
         self._batch_values = _BATCH_VALUES[self.device.type]
         pays = n_expected is None or n_expected >= _WORTH_EXPORTING
         self._faster: str | None = None
-        if is_cpu and isinstance(model, nn.Module) and backend != "torch":
+        if is_cpu and is_network and backend != "torch":
             self._faster = ONNXRUNTIME if pays or backend == ONNXRUNTIME else None
         elif self.device.type == "cuda" and mixed_precision:
             self._faster = HALF_PRECISION
@@ -171,6 +175,7 @@ class ForwardPass:
         done: list[Outputs] = []
         for batch in self._batches(groups, sizes):
             done.append(self._compute(batch))
+            self.n_inputs += len(batch)
             yield from _take(sizes, done)
         yield from _take(sizes, done)  # groups without inputs at the end
 
@@ -359,7 +364,7 @@ def _export(
         torch.onnx.export(
             network,
             (example.contiguous(),),
-            target,
+            cast(Any, target),  # the annotation lacks streams
             input_names=["features"],
             output_names=names,
             dynamic_axes=free,
@@ -413,6 +418,17 @@ def _place(model: nn.Module, device: torch.device, fuse: bool) -> nn.Module:
     copied = fuse_batch_norms(model) if fuse else copy.deepcopy(model).eval()
     # torch does not annotate this overload of `to`
     return copied.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+class _Function(nn.Module):
+    """Function as a network without parameters."""
+
+    def __init__(self, function: Predict) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        return self.function(features)
 
 
 @contextmanager

@@ -87,7 +87,12 @@ def main() -> None:
     show_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises errors instead of printing them
     try:
-        CLI(host_command_line(sys.argv[1:])).main()
+        command_line = CLI(host_command_line(sys.argv[1:]))
+        if "_ARGCOMPLETE" in os.environ:  # the shell asks for completions
+            import argcomplete
+
+            argcomplete.autocomplete(command_line.parser)
+        command_line.main()
     except CommandLineError as error:
         _print_usage(error)
     except KeyboardInterrupt:

@@ -131,7 +131,7 @@ def test_groups_need_the_truth():
 
 def test_correlations_are_averaged_by_layer():
     rows = [
-        {"noise": "none", "explainer": "lime", "layer": layer, "spearman": value}
+        {"run": "r", "noise": "none", "explainer": "lime", "layer": layer, "spearman": value}
         for layer, values in {"head": [0.5, np.nan, 0.1], "stem": [0.0, 0.0, 0.0]}.items()
         for value in values
     ]

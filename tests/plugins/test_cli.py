@@ -1,3 +1,5 @@
+from importlib.util import find_spec
+
 import pytest
 
 import autrainer_ext
@@ -98,3 +100,49 @@ def test_failing_job_is_told_in_a_line_and_leaves_no_run(command, tmp_path):
     assert result.stderr.splitlines()[-1] == "Set HYDRA_FULL_ERROR=1 to see the traceback."
     assert "Traceback" not in result.stderr
     assert not list((tmp_path / "results/default/training").glob("*/"))
+
+
+def test_the_package_can_be_run_as_a_module(python):
+    code = (
+        "import runpy, sys; sys.argv[0] = 'x'; runpy.run_module('autrainer_ext', alter_sys=True, "
+    )
+    code += "run_name='__main__')"
+    assert python(code, "--version") == f"autrainer-ext {autrainer_ext.__version__}"
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("expl", ["explain "]),
+        ("postprocess results demo -p Ent", ["EntropyTriangle "]),
+        ("show plug", ["plugin "]),
+        ("show model CPMobile-5", ["CPMobile-5k "]),
+    ],
+)
+def test_the_shell_completes_commands_plugins_and_configurations(command, tmp_path, line, expected):
+    line, answer = f"autrainer-ext {line}", tmp_path / "answer"
+    command(
+        "autrainer-ext", cwd=tmp_path, check=False, _ARGCOMPLETE="1", COMP_LINE=line,
+        COMP_POINT=str(len(line)), _ARGCOMPLETE_IFS="|", _ARGCOMPLETE_STDOUT_FILENAME=str(answer),
+    )  # fmt: skip
+    assert answer.read_text().split("|") == expected
+
+
+def test_a_missing_logger_is_told_before_training(command, tmp_path):
+    (tmp_path / "conf").mkdir()
+    (tmp_path / "conf/config.yaml").write_text(
+        "defaults: [_autrainer_, _self_]\n"
+        "results_dir: results\n"
+        "experiment_id: default\n"
+        "iterations: 1\n"
+        "device: cpu\n"
+        "loggers: [{autrainer.loggers.MLFlowLogger: {output_dir: mlruns}}]\n"
+        "hydra: {sweeper: {params: {+seed: 1, +batch_size: 8, +learning_rate: 0.1,\n"
+        "  dataset: ToyTabular-C, model: ToyFFNN, optimizer: Adam}}}\n"
+    )
+    if find_spec("mlflow") is not None:
+        pytest.skip("mlflow is installed")
+    result = command("autrainer-ext", "train", cwd=tmp_path, check=False)
+    assert result.returncode == 1
+    assert "Logger 'MLFlowLogger' needs mlflow, which is not installed" in result.stderr
+    assert not (tmp_path / "results").exists()

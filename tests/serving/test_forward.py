@@ -211,6 +211,7 @@ def test_batches_are_full_bounded_and_drawn_when_needed():
     assert [len(each) for each in rest] == [0, 9, 1, 4, 2]
     assert all((each == len(each)).all() for each in rest)
     assert sizes == [4, 4, 4, 4, 3]
+    assert forward.n_inputs == 19
 
 
 def test_memory_bounds_the_batches_of_long_inputs():

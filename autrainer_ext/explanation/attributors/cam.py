@@ -6,6 +6,8 @@ import torch
 from captum.attr import LayerGradCam
 from torch import nn
 
+from autrainer_ext.errors import unknown_name
+
 from .contract import attributor, layers
 
 _COARSEST = 8  # frames or mel bins that one position of a localising layer may stand for
@@ -49,8 +51,8 @@ def grad_cam(
     """
     if layer is None:
         layer = localising_layer(model, features)
-    elif layer not in dict(layers(model)):
-        raise ValueError(f"The model has no layer '{layer}'.")
+    elif layer not in (known := dict(layers(model))):
+        raise unknown_name("layer", layer, known, where="the model")
     explained = LayerGradCam(model, model.get_submodule(layer))
     maps = explained.attribute(features.requires_grad_(), target, relu_attributions=rectify)
     if maps.ndim != 4:

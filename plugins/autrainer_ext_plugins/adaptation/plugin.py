@@ -18,11 +18,12 @@ from autrainer_ext.runs import Run
 from autrainer_ext.serving.forward import ForwardPass, choose_device
 from autrainer_ext.serving.sounds import read_sounds
 from autrainer_ext_plugins.plugin import AbstractPlugin
+from autrainer_ext_plugins.run_columns import with_run_columns
 from autrainer_ext_plugins.writing import write_table
 
 from .figures import write_gains, write_trajectories
 from .recordings import TestRecordings, corrupted_features, read_test_recordings
-from .scores import accuracy, adaptation_scores, summarise, trajectory
+from .scores import accuracy, adaptation_scores, shared_cells, summarise, trajectory
 from .settings import MethodSettings, check_corruption, parse_method, parse_protocol
 
 KEY = ["run", "method", "protocol", "order", "corruption", "severity", "batch_size", "seed"]
@@ -36,7 +37,8 @@ class Adaptation(AbstractPlugin):
     - `results.csv`: one row per run, method, protocol, corruption, severity and seed, with 95 %
       bootstrap intervals over recordings. Existing rows are not computed again: remove the file
       after changing settings that are not among its columns.
-    - `summary.csv`: means over runs, corruptions, severities and seeds.
+    - `summary.csv`: means over runs, corruptions, severities and seeds, for all methods over the
+      same cells.
     - `trajectories.csv`: coordinates in the entropy triangle after every step.
     - `gain_*`, `trajectories_*`: figures of gains and trajectories.
 
@@ -64,6 +66,7 @@ class Adaptation(AbstractPlugin):
     """
 
     folder: ClassVar[str] = "adaptation"
+    tasks: ClassVar[tuple[str, ...] | None] = ("classification",)
 
     def __init__(
         self,
@@ -141,12 +144,26 @@ class Adaptation(AbstractPlugin):
                 )
                 rows.append(key | scores)
                 traces += [key | point for point in points]
-            write_table(pd.DataFrame(rows), folder / "results.csv")
-            write_table(pd.DataFrame(traces), folder / "trajectories.csv")
+            self._write(rows, runs, folder / "results.csv")
+            self._write(traces, runs, folder / "trajectories.csv")
         table = pd.DataFrame(rows)
-        write_table(summarise(table), folder / "summary.csv")
+        shared = shared_cells(table)
+        if len(shared) < len(table):
+            tqdm.write(
+                f"Adaptation: summary.csv leaves out {len(table) - len(shared)} of {len(table)} "
+                "rows of results.csv, whose cells lack some of the methods: run all methods on the "
+                "same corruptions, severities and seeds to compute the rest."
+            )
+        (folder / "summary.csv").unlink(missing_ok=True)
+        if len(shared):
+            write_table(summarise(shared), folder / "summary.csv")
         write_gains(table, folder)
         write_trajectories(pd.DataFrame(traces), folder)
+
+    def _write(self, rows: list[dict], runs: Sequence[Run], path: Path) -> None:
+        """Write rows with the description of their runs; `seed` is that of the corruption."""
+        table = with_run_columns(pd.DataFrame(rows), runs, seed="training_seed")
+        write_table(table, path)
 
     def _missing(
         self, done: set[tuple[str, ...]], run: Run, corruption: str, severity: int, seed: int

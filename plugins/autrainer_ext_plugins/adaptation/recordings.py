@@ -11,8 +11,7 @@ import torch
 
 from autrainer_ext.corruptions import corrupt
 from autrainer_ext.errors import unknown_name
-from autrainer_ext.runs import Run, read_class_names
-from autrainer_ext.runs.metadata import read_metadata
+from autrainer_ext.runs import Run, read_class_names, read_columns, read_metadata
 
 if TYPE_CHECKING:
     from autrainer_ext.serving.features import FeatureReader
@@ -69,11 +68,11 @@ def read_test_recordings(
     """
     from autrainer_ext.serving.features import FeatureReader
 
+    directory = _find_recordings(run, audio)
     reader = FeatureReader(model_path=str(run.path), length_seconds=length)
     table = _select_rows(run, select)
-    dataset = run.config["dataset"]
-    names = read_class_names(run.path)
-    targets = table[dataset["target_column"]].astype(str).map(names.index).to_numpy()
+    columns, names = read_columns(run), read_class_names(run.path)
+    targets = table[columns.target].astype(str).map(names.index).to_numpy()
     groups = None
     if group_column is not None:
         if group_column not in table:
@@ -81,16 +80,11 @@ def read_test_recordings(
                 "column", group_column, table, where=f"the test table of '{run.name}'"
             )
         groups = table[group_column].to_numpy()
-    directory = Path(audio) if audio else Path(dataset["path"], "default")
-    if not directory.is_dir():
-        raise ValueError(
-            f"Folder '{directory}' with the recordings of '{run.name}' does not exist: set audio."
-        )
     if reader.sample_rate is None:
         raise ValueError(
             f"The front end of '{run.name}' does not resample: corruptions need a sample rate."
         )
-    files = table[dataset["index_column"]].tolist()
+    files = table[columns.index].tolist()
     clean = _read_features(run, reader, directory, files)
     return TestRecordings(run, reader, reader.sample_rate, directory, files, targets, groups, clean)
 
@@ -132,6 +126,18 @@ def corrupted_features(
         return _read_features(recordings.run, reader, recordings.directory, recordings.files)
     finally:
         reader.change = None
+
+
+def _find_recordings(run: Run, audio: str | None) -> Path:
+    """Folder of the recordings of the data set of a run."""
+    directory = Path(audio or Path(run.config["dataset"].get("path", ""), "default"))
+    if not directory.is_dir():
+        raise ValueError(
+            f"Folder '{directory}' with the recordings of '{run.name}' does not exist: start in "
+            "the folder in which the run was trained, or set audio; without recordings there is "
+            "nothing to corrupt and to adapt to."
+        )
+    return directory
 
 
 def _select_rows(run: Run, select: str | None) -> pd.DataFrame:

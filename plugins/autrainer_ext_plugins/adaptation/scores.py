@@ -91,21 +91,39 @@ def trajectory(outcome: Outcome, targets: np.ndarray) -> Iterator[dict[str, floa
         }
 
 
+def shared_cells(table: pd.DataFrame) -> pd.DataFrame:
+    """Rows of the cells that have all methods of their protocol and order.
+
+    Args:
+        table: Table of `results.csv`. A cell is a run, corruption, severity, batch size and seed
+            under one protocol and order.
+
+    Returns:
+        The rows in their order. Means of different methods over them are means over the same
+        cells.
+    """
+    protocol = ["protocol", "order"]
+    cell = [*protocol, "run", "corruption", "severity", "batch_size", "seed"]
+    n_methods = table.groupby(protocol)["method"].transform("nunique")
+    return table[table.groupby(cell)["method"].transform("nunique") == n_methods]
+
+
 def summarise(table: pd.DataFrame) -> pd.DataFrame:
     """Mean scores of every method, protocol and order.
 
     Means are over runs, corruptions, severities and seeds. The interval of the gain treats these
-    cells as independent, although they share recordings.
+    cells as independent, although they share recordings; with fewer than three cells there is
+    none.
 
     Args:
-        table: Table of `results.csv`.
+        table: Table of `results.csv`, with the same cells for all methods (see `shared_cells`).
 
     Returns:
         One row per method, protocol and order.
     """
     rows = []
     for key, cells in table.groupby(["method", "protocol", "order"], sort=False):
-        low, high = mean_interval(cells["gain"].to_numpy())
+        limits = mean_interval(cells["gain"].to_numpy()) if len(cells) > 2 else (np.nan, np.nan)
         rows.append(
             dict(zip(("method", "protocol", "order"), key, strict=True))
             | {
@@ -113,8 +131,8 @@ def summarise(table: pd.DataFrame) -> pd.DataFrame:
                 "accuracy_before": cells["accuracy_before"].mean(),
                 "accuracy_after": cells["accuracy_after"].mean(),
                 "gain": cells["gain"].mean(),
-                "gain_low": low,
-                "gain_high": high,
+                "gain_low": limits[0],
+                "gain_high": limits[1],
                 "worst_gain": cells["gain"].min(),
                 "clean_accuracy_after": cells["clean_accuracy_after"].mean(),
                 "n_collapsed": int(cells["collapsed"].sum()),

@@ -11,7 +11,7 @@ from autrainer.core.scripts import AbstractScript
 from .arguments import (
     add_options,
     check_free,
-    check_input_folder,
+    check_inputs,
     check_model,
     find_audio_files,
     progress_bar,
@@ -41,7 +41,7 @@ class AdaptArgs:
     """Arguments of the command."""
 
     model: str
-    input: str
+    input: list[str]
     output: str
     method: str
     checkpoint: str
@@ -75,7 +75,12 @@ class AdaptScript(AbstractScript):
         """Add the arguments of the command."""
         add = self.parser.add_argument
         add("model", help="Run or model directory.")
-        add("input", help="Folder of audio from the place where the model will be used.")
+        add(
+            "input",
+            nargs="+",
+            help="Audio files, and folders of audio files, from the place where the model will be "
+            "used.",
+        )
         add("output", help="Model directory to write.")
         add("--method", choices=_METHODS, default="ntta", help="Adaptation method. Default: ntta.")
         add_options(self.parser, "checkpoint", "extension", "recursive")
@@ -127,7 +132,7 @@ class AdaptScript(AbstractScript):
 def _check_arguments(args: AdaptArgs) -> None:
     """Check what can be checked without slow imports."""
     check_model(args.model, args.checkpoint)
-    check_input_folder(args.input)
+    check_inputs(args.input)
     check_free(args.output)
     if args.batch_size < 2:
         raise ValueError(f"Option --batch-size must be at least 2, got {args.batch_size}.")
@@ -148,7 +153,7 @@ def _adapt(args: AdaptArgs) -> tuple["pd.DataFrame", int, int, bool]:
     from autrainer_ext.serving.forward import choose_device
 
     device = choose_device(args.device)
-    files = find_audio_files(args.input, args.extension, args.recursive)
+    root, files = find_audio_files(args.input, args.extension, args.recursive)
     protocol = Protocol(
         mode="offline", passes=args.passes, batch_size=args.batch_size, seed=args.seed
     )
@@ -156,7 +161,7 @@ def _adapt(args: AdaptArgs) -> tuple["pd.DataFrame", int, int, bool]:
         model_path=args.model, checkpoint=args.checkpoint, length_seconds=args.length
     )
     method = make_method(args.method, reader.model.to(device), _method_options(args))
-    read = reader.read(args.input, files, progress=progress_bar("Reading", quiet=args.quiet))
+    read = reader.read(root, files, progress=progress_bar("Reading", quiet=args.quiet))
     _check_number_of_files(read, len(files))
     features = read.features.to(device)
     steps = pd.DataFrame(adapt(method, features, protocol).steps)

@@ -5,7 +5,8 @@ error of a command line.
 """
 
 import argparse
-from collections.abc import Callable, Iterable, Iterator
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,10 @@ def positive_int(text: str) -> int:
 
 
 _OPTIONS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
+    "input": (
+        ("input",),
+        {"nargs": "+", "help": "Audio files, and folders of audio files."},
+    ),
     "checkpoint": (
         ("-c", "--checkpoint"),
         {
@@ -47,7 +52,11 @@ _OPTIONS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     ),
     "extension": (
         ("-e", "--extension"),
-        {"default": "wav", "metavar": "E", "help": "Extension of the audio files. Default: wav."},
+        {
+            "default": "wav",
+            "metavar": "E",
+            "help": "Extension of files in folders. Default: wav.",
+        },
     ),
     "recursive": (
         ("-r", "--recursive"),
@@ -95,8 +104,8 @@ def add_options(parser: argparse.ArgumentParser, *names: str) -> None:
 
     Args:
         parser: Parser of the command.
-        names: Names of options: "checkpoint", "extension", "recursive", "seed", "batch_size",
-            "device", "overwrite" or "quiet".
+        names: Names of options: "input", "checkpoint", "extension", "recursive", "seed",
+            "batch_size", "device", "overwrite" or "quiet".
     """
     for name in names:
         flags, settings = _OPTIONS[name]
@@ -114,6 +123,22 @@ def replace_help(parser: argparse.ArgumentParser, texts: dict[str, str]) -> None
     for action in parser._actions:
         if action.dest in texts:
             action.help = texts[action.dest] or _OPTIONS[action.dest][1]["help"]
+
+
+def complete(
+    parser: argparse.ArgumentParser, argument: str, names: Callable[..., Iterable[str]]
+) -> None:
+    """Let the shell complete an argument.
+
+    Args:
+        parser: Parser of the command.
+        argument: Name of the argument.
+        names: Function that lists the values, called with the keyword arguments of argcomplete:
+            `parsed_args` are the arguments so far.
+    """
+    for action in parser._actions:
+        if action.dest == argument:
+            vars(action)["completer"] = names
 
 
 @contextmanager
@@ -151,37 +176,53 @@ def check_model(directory: Path | str, checkpoint: str) -> None:
         raise ValueError(f"Model directory '{directory}' has no model.yaml.")
 
 
-def check_input_folder(folder: Path | str) -> None:
-    """Check that the input folder exists.
+def check_inputs(inputs: Iterable[Path | str]) -> None:
+    """Check that the inputs exist.
 
     Args:
-        folder: Folder of audio files.
+        inputs: Audio files and folders of audio files.
 
     Raises:
-        ValueError: If the folder does not exist.
+        ValueError: If one of them does not exist.
     """
-    if not Path(folder).is_dir():
-        raise ValueError(f"Input folder '{folder}' does not exist.")
+    for path in inputs:
+        if not Path(path).exists():
+            raise ValueError(f"Input '{path}' does not exist.")
 
 
-def find_audio_files(folder: Path | str, extension: str, recursive: bool) -> list[str]:
-    """Find the audio files of a folder.
+def find_audio_files(
+    inputs: Sequence[Path | str], extension: str, recursive: bool
+) -> tuple[Path, list[str]]:
+    """Find the audio files of all inputs.
 
     Args:
-        folder: Existing folder.
-        extension: Extension of the files.
+        inputs: Existing audio files, of any extension, and folders.
+        extension: Extension of the files in folders.
         recursive: Whether to search sub-folders too.
 
     Returns:
-        Paths relative to the folder, sorted; at least one.
+        Folder that contains all of them, and paths relative to it, sorted, without repetition; at
+        least one.
 
     Raises:
         ValueError: If there are no such files.
     """
-    files = collect_files(str(folder), extension, recursive)
+    if len(inputs) == 1 and Path(inputs[0]).is_dir():
+        root = Path(inputs[0])
+        files = collect_files(str(root), extension, recursive)
+    else:
+        paths = [os.path.abspath(path) for path in inputs]
+        folders = [path if os.path.isdir(path) else os.path.dirname(path) for path in paths]
+        root = Path(os.path.commonpath(folders))
+        found = [path for path in paths if not os.path.isdir(path)]
+        for folder in filter(os.path.isdir, paths):
+            names = collect_files(folder, extension, recursive)
+            found += [os.path.join(folder, name) for name in names]
+        files = sorted({os.path.relpath(path, root) for path in found})
     if not files:
-        raise ValueError(f"No '{extension}' files found in '{folder}'.")
-    return files
+        where = ", ".join(f"'{path}'" for path in inputs)
+        raise ValueError(f"No '{extension}' files found in {where}.")
+    return root, files
 
 
 def find_preprocessing(name: str) -> str | None:

@@ -17,7 +17,7 @@ from autrainer_ext.configurations import (
 )
 from autrainer_ext.errors import unknown_name
 
-from .arguments import replace_help
+from .arguments import complete, replace_help
 
 
 def _group_help() -> str:
@@ -57,6 +57,7 @@ class ListConfigurationsScript(ListScript):
                 "pattern": "Pattern of names, such as 'CP*'. Default: all.",
             },
         )
+        complete(self.parser, "directory", lambda **_: directories())
 
     def main(self, args: ListArgs) -> None:
         """Print the configurations of a group, in the order of the search path."""
@@ -104,6 +105,12 @@ class ShowConfigurationScript(ShowScript):
                 "save": "Copy the shipped configuration to conf/.",
                 "force": "With -s, overwrite the file in conf/.",
             },
+        )
+        complete(self.parser, "directory", lambda **_: directories())
+        complete(
+            self.parser,
+            "config",
+            lambda parsed_args, **_: configuration_names(parsed_args.directory.rstrip("/")),
         )
 
     def main(self, args: ShowArgs) -> None:

@@ -15,9 +15,14 @@ from autrainer.core.scripts import AbstractScript, CommandLineError
 from autrainer_ext.atomic import is_free
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from autrainer_ext.runs import RunOutputs
 
 EXPERIMENT = "demo"
+RECORDINGS = "recordings"
+UNHEARD = "d"  # device of the test split only
+SCENES = 6
 CRITERIA = ("CrossEntropy", "BalancedCrossEntropy")
 _RUN = "ToyScenes-{}_CPMobile-14k_Adam_0.003_32_epoch_10_None_None_1"
 _SERVED = f"results/{EXPERIMENT}/training/{_RUN.format(CRITERIA[1])}"
@@ -27,7 +32,7 @@ COMMANDS = (
     ("autrainer", "train", "-cn", "ext_demo"),
     ("autrainer-ext", "postprocess", "results", EXPERIMENT, "-a", "seed"),
     ("aucurriculum", "curriculum", "-cn", "ext_demo_scoring"),
-    ("autrainer-ext", "inference", _SERVED, "wavs", "predictions"),
+    ("autrainer-ext", "inference", _SERVED, RECORDINGS, "predictions"),
 )
 SCORES = (
     f"results/{EXPERIMENT}/curriculum/EnsembleCumulativeAccuracy/"
@@ -86,7 +91,7 @@ class DemoScript(AbstractScript):
         print(f"\n$ export OMP_NUM_THREADS={environment['OMP_NUM_THREADS']}")
         for command in COMMANDS:
             if command[1] == "inference":
-                _collect_wavs(directory)
+                _collect_recordings(directory)
             print(f"\n$ {' '.join(command)}", flush=True)
             script = Path(sys.executable).with_name(command[0])
             status = subprocess.run(
@@ -100,41 +105,43 @@ class DemoScript(AbstractScript):
         print("\n".join(_report(directory)))
 
 
-def _collect_wavs(directory: Path) -> None:
-    """Copy the first test clip of each scene and device to the folder `wavs`."""
+def _collect_recordings(directory: Path) -> None:
+    """Copy the first test clip of each scene and device to the folder `recordings`."""
     import pandas as pd
 
     table = pd.read_csv(directory / "data/ToyScenes/test.csv")
-    (directory / "wavs").mkdir()
+    (directory / RECORDINGS).mkdir()
     for name in table.groupby(["scene", "device"])["filename"].first():
-        shutil.copy(directory / "data/ToyScenes/default" / name, directory / "wavs")
+        shutil.copy(directory / "data/ToyScenes/default" / name, directory / RECORDINGS)
 
 
 def _report(directory: Path) -> Iterator[str]:
     """Lines that summarise the test results and list the most important files."""
-    import numpy as np
     import pandas as pd
     from scipy.stats import binomtest
 
     from autrainer_ext.runs import find_runs, read_outputs
 
-    devices = pd.read_csv(directory / "data/ToyScenes/test.csv")["device"]
+    samples = pd.read_csv(directory / "data/ToyScenes/test.csv")
     outputs = {
         run.name: read_outputs(run, "test") for run in find_runs(directory / "results", EXPERIMENT)
     }
-    yield "Test accuracy in % (95 % Wilson interval); device d was never heard in training:"
+    hits = pd.DataFrame(
+        {name: run.outputs.argmax(axis=1) == run.targets for name, run in outputs.items()}
+    )
+    yield f"Test accuracy in % (95 % Wilson interval); device {UNHEARD} was not heard in training:"
     yield f"  {'criterion':22}{'seed':6}{'all devices':22}{'device a':22}{'device d'}"
-    for name, run in outputs.items():
-        hits = run.outputs.argmax(axis=1) == run.targets
+    for name, correct in hits.items():
         cells = []
-        for chosen in (np.ones(len(hits), bool), devices == "a", devices == "d"):
-            k, n = int(hits[chosen].sum()), int(chosen.sum())
+        for chosen in (samples.index, samples["device"] == "a", samples["device"] == UNHEARD):
+            k, n = int(correct.loc[chosen].sum()), len(correct.loc[chosen])
             low, high = binomtest(k, n).proportion_ci(method="wilson")
             cells.append(f"{100 * k / n:.1f} ({100 * low:.1f} to {100 * high:.1f})")
-        criterion = name.split("_")[0].removeprefix("ToyScenes-")
-        row = f"  {criterion:22}{name.rsplit('_', 1)[1]:6}" + "".join(f"{c:22}" for c in cells)
+        criterion = str(name).split("_")[0].removeprefix("ToyScenes-")
+        row = f"  {criterion:22}{str(name).rsplit('_', 1)[1]:6}" + "".join(f"{c:22}" for c in cells)
         yield row.rstrip()
-    yield f"  chance: {100 / len(run.class_names):.1f}"
+    yield f"  chance: {100 / SCENES:.1f}"
+    yield from _conclusions(hits, samples)
     _draw(directory, outputs)
     yield "\nLook at"
     for path, what in (
@@ -147,9 +154,44 @@ def _report(directory: Path) -> Iterator[str]:
         ),
         (SCORES, "difficulty of each training clip"),
         (f"{_SERVED}/_test/test_holistic.yaml", "results per device"),
-        ("predictions/results.csv", "predictions for the clips in wavs/"),
+        ("predictions/results.csv", f"predictions for the clips in {RECORDINGS}/"),
     ):
         yield f"  {directory / path}: {what}"
+
+
+def _conclusions(hits: "pd.DataFrame", samples: "pd.DataFrame") -> Iterator[str]:
+    """Sentences on two differences, each as the intervals over seeds and moments allow it.
+
+    Args:
+        hits: Whether a clip is recognised: a row per test clip, a column per run.
+        samples: Columns moment and device of the test clips.
+    """
+    import numpy as np
+
+    from autrainer_ext.intervals import crossed_mean_interval
+
+    def by_moment(clips: "pd.Series") -> "pd.DataFrame":
+        """Mean accuracy of each run, a row each, at each moment: its recordings are one draw."""
+        return hits[clips].astype(float).groupby(samples["moment"]).mean().T
+
+    is_unheard = samples["device"] == UNHEARD
+    every_clip = by_moment(is_unheard | ~is_unheard)
+    plain, balanced = (
+        every_clip[every_clip.index.str.startswith(f"ToyScenes-{criterion}_")].to_numpy()
+        for criterion in CRITERIA
+    )
+    yield "\nDifferences of accuracy in points (95 % interval over seeds and recorded moments):"
+    for what, difference in (
+        (
+            f"device {UNHEARD} minus the other devices, all runs",
+            by_moment(is_unheard) - by_moment(~is_unheard),
+        ),
+        (f"{CRITERIA[1]} minus {CRITERIA[0]}", balanced - plain),
+    ):
+        values = np.asarray(difference)
+        mean, (low, high) = values.mean(), crossed_mean_interval(values)
+        verdict = "lower" if high < 0 else "higher" if low > 0 else "these runs cannot tell"
+        yield f"  {what}: {100 * mean:+.1f} ({100 * low:+.1f} to {100 * high:+.1f}), {verdict}"
 
 
 def _draw(directory: Path, outputs: dict[str, "RunOutputs"]) -> None:

@@ -10,7 +10,7 @@ from autrainer_ext.explanation.settings import ExplainSettings
 
 from .arguments import (
     add_options,
-    check_input_folder,
+    check_inputs,
     check_model,
     find_audio_files,
     find_preprocessing,
@@ -24,7 +24,7 @@ class ExplainArgs:
     """Arguments of the command."""
 
     model: str
-    input: str
+    input: list[str]
     output: str
     explainer: list[str]
     mask: list[str] | None
@@ -56,7 +56,7 @@ class ExplainScript(AbstractScript):
     def __init__(self) -> None:
         super().__init__(
             "explain",
-            "Explain a model's predictions for a folder of audio.",
+            "Explain a model's predictions for audio files.",
             "Writes scores.csv (one row per clip, explainer and mask, beside random masks of\n"
             "equal size), summary.csv (means with bootstrap intervals), size.csv, areas.csv and\n"
             "comparison.csv (explainers at equal size) and, per clip, panels and FLAC files of\n"
@@ -65,6 +65,7 @@ class ExplainScript(AbstractScript):
             "Exit code: 0 all files explained, 1 none, 3 some; errors.csv lists the others.",
             "Examples:\n"
             "  autrainer-ext explain model recordings out\n"
+            "  autrainer-ext explain model one.wav other.flac recordings out\n"
             "  autrainer-ext explain model recordings out --explainer grad_cam lime-onsets\n"
             "  autrainer-ext explain model recordings out --noise white hall.wav --alpha 0.6",
             dataclass=ExplainArgs,
@@ -75,7 +76,7 @@ class ExplainScript(AbstractScript):
         add = self.parser.add_argument
         explainers = list(ExplainSettings.explainers)
         add("model", help="Run or model directory.")
-        add("input", help="Folder of audio files.")
+        add_options(self.parser, "input")
         add("output", help="Folder to create, or to continue.")
         add(
             "--explainer",
@@ -190,9 +191,9 @@ class ExplainScript(AbstractScript):
         # imported late: both import torch, and errors in arguments should be reported at once
         from autrainer_ext_plugins.fidelity.folder import FolderExplanation
 
-        files = find_audio_files(args.input, args.extension, args.recursive)
+        root, files = find_audio_files(args.input, args.extension, args.recursive)
         work = FolderExplanation(
-            settings, model=Path(args.model), input=Path(args.input), output=Path(args.output)
+            settings, model=Path(args.model), input=root, output=Path(args.output)
         )
         if work.no_audio_reason and not args.quiet:
             print(f"No audio of the parts: {work.no_audio_reason}")
@@ -210,7 +211,7 @@ class ExplainScript(AbstractScript):
 def _check_paths(args: ExplainArgs) -> None:
     """Check that all files and folders exist."""
     check_model(args.model, args.checkpoint)
-    check_input_folder(args.input)
+    check_inputs(args.input)
     for path in [*(name for name in args.noise if name != "white"), args.targets]:
         if path is not None and not Path(path).is_file():
             raise ValueError(f"File '{path}' does not exist.")

@@ -10,7 +10,7 @@ from autrainer.core.scripts.inference_script import InferenceArgs
 
 from .arguments import (
     add_options,
-    check_input_folder,
+    check_inputs,
     check_model,
     earlier_results,
     find_audio_files,
@@ -27,7 +27,7 @@ _TABLES = {"results.csv", "results.yaml", "errors.csv"}
 _HELP = {
     "model": "Run or model directory, or a model of Hugging Face:\n"
     "hf:repo_id[@revision][:subdir][#local_dir].",
-    "input": "Folder of audio files.",
+    "input": "",
     "output": "Folder to create.",
     "checkpoint": "",
     "device": "",
@@ -51,17 +51,18 @@ _HELP = {
 class BatchedInferenceArgs(InferenceArgs):
     """Arguments of the host's command and of this command."""
 
+    input: list[str]  # one path in the host
     batch_size: int | None
     quiet: bool
     overwrite: bool
 
 
 class BatchedInferenceScript(InferenceScript):
-    """Predict the audio files of a folder with a trained model."""
+    """Predict audio files with a trained model."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.description = "Predict the audio files of a folder with a trained model, in batches."
+        self.description = "Predict audio files with a trained model, in batches."
         self.extended_description = (
             "Writes results.csv and results.yaml in the format of the host, sorted by file name.\n"
             "Files that cannot be used are listed in errors.csv with a reason.\n"
@@ -79,6 +80,9 @@ class BatchedInferenceScript(InferenceScript):
         super().add_arguments()
         replace_help(self.parser, _HELP)
         self.parser.set_defaults(device="auto")
+        for action in self.parser._actions:
+            if action.dest == "input":
+                action.nargs = "+"
         add_options(self.parser, "batch_size", "quiet", "overwrite")
 
     def main(self, args: BatchedInferenceArgs) -> None:
@@ -90,7 +94,7 @@ class BatchedInferenceScript(InferenceScript):
         self._check_options(args)
         with reporting_errors(self.parser):
             _check_paths(args)
-            files = find_audio_files(args.input, args.extension, args.recursive)
+            root, files = find_audio_files(args.input, args.extension, args.recursive)
             args.model = self._assert_model_exists(args)
             check_model(args.model, args.checkpoint)
             inference = _load(args)
@@ -101,9 +105,7 @@ class BatchedInferenceScript(InferenceScript):
             quiet=args.quiet or args.update_frequency == 0,
             miniters=args.update_frequency,
         )
-        predictions = inference.run(
-            args.input, files, embeddings=args.embeddings, progress=progress
-        )
+        predictions = inference.run(str(root), files, embeddings=args.embeddings, progress=progress)
         write_predictions(predictions, Path(args.output), args.extension)
         self._report(args, len(files), len(predictions.errors))
 
@@ -133,7 +135,7 @@ def _check_paths(args: BatchedInferenceArgs) -> None:
     """Check all paths, and replace the name of the preprocessing configuration by its path."""
     if not args.model.startswith("hf:"):
         check_model(args.model, args.checkpoint)
-    check_input_folder(args.input)
+    check_inputs(args.input)
     args.preprocess_cfg = find_preprocessing(str(args.preprocess_cfg))
     output = Path(args.output)
     has_results = (output / "results.csv").is_file()

@@ -3,14 +3,23 @@
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import yaml
 from autrainer.core.scripts import AbstractScript, CommandLineError
 from autrainer.core.scripts.postprocess_script import PostprocessArgs
 
-from autrainer_ext_plugins.plugin import AbstractPlugin, load_plugin, plugin_names
+from autrainer_ext_plugins.plugin import (
+    AbstractPlugin,
+    load_plugin,
+    plugin_names,
+    suitable_runs,
+)
 
-from .arguments import reporting_errors
+from .arguments import complete, reporting_errors
+
+if TYPE_CHECKING:
+    from autrainer_ext.runs import Run
 
 
 @dataclass
@@ -35,7 +44,8 @@ class PluginPostprocessScript(AbstractScript):
             host.command,
             "Summarise the runs of an experiment and analyse them with plugins.",
             "Without -p, all plugins run whose configuration contains automatic: true.\n"
-            "Tables and figures are written to RESULTS/EXPERIMENT/<plugin>/.",
+            "Tables and figures are written to RESULTS/EXPERIMENT/<plugin>/.\n"
+            "Exit code: 0 everything was done, 1 nothing, 3 some runs or plugins were left out.",
             "Examples:\n"
             "  autrainer-ext postprocess results default -a seed\n"
             "  autrainer-ext postprocess results default -p EntropyTriangle -o every=5",
@@ -55,6 +65,7 @@ class PluginPostprocessScript(AbstractScript):
             metavar="P",
             help="Names of the plugins to run:" + "\n - ".join(["", *plugin_names()]),
         )
+        complete(self.parser, "plugins", lambda **_: plugin_names())
         self.parser.add_argument(
             "-o",
             "--override",
@@ -73,37 +84,44 @@ class PluginPostprocessScript(AbstractScript):
         self.parser.add_argument("--no-summary", action="store_true", help="Run only the plugins.")
 
     def main(self, args: PluginPostprocessArgs) -> None:
-        """Run the command.
+        """Run the command; exits with 3 if some plugins failed or the summary was left out.
 
         Raises:
-            CommandLineError: If a plugin or a setting does not exist, or a plugin of -p cannot run.
+            CommandLineError: If a plugin or a setting does not exist, or nothing could be done.
         """
         with reporting_errors(self.parser):
             plugins = self._plugins(args)
             from autrainer_ext.runs import find_runs
 
-            runs = find_runs(args.results_dir, args.experiment_id) if plugins else []
-        if not args.no_summary:
+            runs = find_runs(args.results_dir, args.experiment_id)
+        complete = [run for run in runs if run.is_complete]
+        failures = _unfinished(args, [run.name for run in runs if not run.is_complete])
+        n_done = 0
+        if not args.no_summary and not failures:
             self._host.main(args)
             import matplotlib as mpl
 
             mpl.rcdefaults()  # plots of the host change the style of all later plots
-        complete = [run for run in runs if run.is_complete]
-        for run in runs:
-            if not run.is_complete:
-                print(f"Run '{run.name}' is not finished and is left out.", file=sys.stderr)
+            n_done = 1
         for name, plugin in plugins.items():
-            folder = Path(args.results_dir, args.experiment_id, plugin.folder)
             try:
-                if not complete:
-                    raise ValueError("No run is finished.")
-                folder.mkdir(exist_ok=True)
-                plugin.run(complete, folder)
+                folder = _run(plugin, complete, Path(args.results_dir, args.experiment_id))
                 print(f"{name}: {folder}")
+                n_done += 1
             except ValueError as error:
-                if args.plugins:
-                    raise CommandLineError(self.parser, f"{name}: {error}", code=1) from error
-                print(f"{name} was left out: {error}", file=sys.stderr)
+                if args.plugins is None:  # an automatic plugin needs not suit all experiments
+                    print(f"{name} was left out: {error}", file=sys.stderr)
+                else:
+                    failures.append(f"{name}: {error}")
+            except Exception as error:  # a plugin of the user may raise anything
+                if len(plugins) == 1:
+                    raise  # with its traceback, if that is asked for
+                failures.append(f"{name}: {type(error).__name__}: {' '.join(str(error).split())}")
+        if failures and not n_done:
+            raise CommandLineError(self.parser, "\n".join(failures), code=1)
+        if failures:
+            print("\n".join(failures), file=sys.stderr)
+            sys.exit(3)
 
     def _plugins(self, args: PluginPostprocessArgs) -> dict[str, AbstractPlugin]:
         if args.override and len(args.plugins or []) != 1:
@@ -120,3 +138,29 @@ class PluginPostprocessScript(AbstractScript):
         if not equals:
             raise CommandLineError(self.parser, f"Option -o needs KEY=VALUE, got '{text}'.")
         return key, yaml.safe_load(value)
+
+
+def _unfinished(args: PluginPostprocessArgs, names: list[str]) -> list[str]:
+    """Message about runs that are not finished: the summary of the host needs all to be."""
+    if not names:
+        return []
+    others = f" and {len(names) - 1} more" if len(names) > 1 else ""
+    without = "" if args.no_summary else ", and so is the summary of the host"
+    return [
+        f"Run '{names[0]}'{others} is not finished and is left out{without}: train again to finish "
+        f"it, or delete it with: autrainer-ext rm-failed {args.results_dir} {args.experiment_id}"
+    ]
+
+
+def _run(plugin: AbstractPlugin, runs: "list[Run]", experiment: Path) -> Path:
+    """Run a plugin on the runs it can analyse; return the folder of its results."""
+    if not runs:
+        raise ValueError("No run is finished.")
+    suitable = suitable_runs(plugin, runs)
+    left_out = [run.name for run in runs if run not in suitable]
+    if left_out:
+        print(f"Runs with another task are left out: {', '.join(left_out)}", file=sys.stderr)
+    folder = experiment / plugin.folder
+    folder.mkdir(exist_ok=True)
+    plugin.run(suitable, folder)
+    return folder

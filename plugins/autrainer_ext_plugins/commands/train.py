@@ -3,11 +3,15 @@
 import shutil
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 from autrainer.core.scripts import AbstractScript
 
+from .arguments import reporting_errors
 from .hosts import compose
+
+_LIBRARIES = {"MLFlowLogger": "mlflow", "TensorBoardLogger": "tensorboard"}
 
 
 class TidyTrainScript(AbstractScript):
@@ -37,13 +41,38 @@ class TidyTrainScript(AbstractScript):
 
         Args:
             args: Parsed arguments.
+
+        Raises:
+            CommandLineError: If the library of a logger is not installed.
         """
         start, overrides = time.time(), sys.argv[1:]
+        with reporting_errors(self.parser):
+            _check_loggers(overrides)
         try:
             self._host.main(args)
         except BaseException:
             _remove_unstarted(overrides, start)
             raise
+
+
+def _check_loggers(overrides: list[str]) -> None:
+    """Check that the libraries of the loggers are installed.
+
+    The host notices their absence when it saves the results: it trains to the end, then fails.
+    """
+    try:
+        loggers = compose(overrides, "config").get("loggers") or []
+    except Exception:
+        return  # the configuration is wrong: the host reports it
+    for logger in loggers:
+        path = logger if isinstance(logger, str) else next(iter(logger))
+        name = path.rpartition(".")[2]
+        library = _LIBRARIES.get(name)
+        if library and find_spec(library) is None:
+            raise ValueError(
+                f"Logger '{name}' needs {library}, which is not installed: "
+                "pip install 'autrainer-ext[logging]'."
+            )
 
 
 def _remove_unstarted(overrides: list[str], since: float) -> None:

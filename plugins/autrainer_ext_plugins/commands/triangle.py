@@ -25,6 +25,7 @@ _TABLES = {"coordinates.csv", "summary.csv"}
 class TriangleArgs:
     """Arguments of the command."""
 
+    paths: list[str]
     matrices: list[str]
     class_names: str | None
     output: str
@@ -46,8 +47,8 @@ class TriangleScript(AbstractScript):
             "Rows are true classes, columns are predicted classes. Writes coordinates.csv,\n"
             "summary.csv and figures, like the plugin EntropyTriangle, whose defaults it shares.",
             "Examples:\n"
-            "  autrainer-ext triangle --matrices ours.csv theirs.csv\n"
-            "  autrainer-ext triangle --matrices results/cms --every 5 --output triangles",
+            "  autrainer-ext triangle ours.csv theirs.csv\n"
+            "  autrainer-ext triangle results/cms --every 5 --output triangles",
             dataclass=TriangleArgs,
         )
         self._defaults = yaml.safe_load(
@@ -57,12 +58,14 @@ class TriangleScript(AbstractScript):
     def add_arguments(self) -> None:
         """Add the arguments of the command."""
         self.parser.add_argument(
-            "--matrices",
-            nargs="+",
-            required=True,
+            "paths",
+            nargs="*",
             metavar="PATH",
             help=".csv files with or without header and index column, .npy files of shape\n"
             "(..., C, C), or folders LOSS/fold_K/SPLIT/cm_epoch_E.csv.",
+        )
+        self.parser.add_argument(
+            "--matrices", nargs="+", default=[], metavar="PATH", help="More of them."
         )
         self.parser.add_argument(
             "--class-names",
@@ -107,6 +110,8 @@ class TriangleScript(AbstractScript):
         Raises:
             CommandLineError: If a matrix, an option or the output folder cannot be used.
         """
+        if not args.paths and not args.matrices:
+            raise CommandLineError(self.parser, "Give at least one confusion matrix.")
         for name in ("start", "every"):
             if getattr(args, name) < 1:
                 raise CommandLineError(
@@ -139,7 +144,7 @@ def _read(args: TriangleArgs) -> list["ConfusionMatrix"]:
 
     class_names = None if args.class_names is None else read_class_list(args.class_names)
     confusions: list[ConfusionMatrix] = []
-    for path in dict.fromkeys(args.matrices):
+    for path in dict.fromkeys([*args.paths, *args.matrices]):
         found, form = read_matrices(Path(path), class_names)
         if not args.quiet:
             print(f"{path}: {form}")

@@ -7,18 +7,19 @@ from typing import ClassVar
 
 import pandas as pd
 
-from autrainer_ext.runs import Run, RunOutputs, read_metadata, read_outputs
+from autrainer_ext.runs import Run, RunOutputs, read_columns, read_metadata, read_outputs
 from autrainer_ext_plugins.conditions import (
-    check_column,
+    column_folder,
     contributions,
     difference_table,
     parallel_groups,
 )
 from autrainer_ext_plugins.plugin import AbstractPlugin
+from autrainer_ext_plugins.run_columns import with_run_columns
 from autrainer_ext_plugins.writing import save_figure, write_table
 
 from .figures import draw_devices
-from .tables import SCORES, class_table, parts, sample_scores, scores
+from .tables import SCORES, class_tables, parts, sample_scores, scores
 
 
 class Devices(AbstractPlugin):
@@ -28,8 +29,9 @@ class Devices(AbstractPlugin):
 
     - `devices.csv`: one row per run and device and for the groups "seen", "unseen" (if there are
       unseen devices) and "all", with the lower and upper limits of 95 % intervals.
-    - `task1.csv`: the layout of DCASE Task 1: one row per run and class and for all classes, with
-      log loss and accuracy overall and per device.
+    - `task1.csv`: the layout of DCASE Task 1: one row per run and class, with log loss and
+      accuracy overall and per device.
+    - `task1_overall.csv`: the same over all classes, one row per run.
     - `differences.csv`: differences in accuracy and log loss between all pairs of conditions (runs
       that differ in more than the seed) on the same recordings, for seen, unseen and all devices,
       with 95 % intervals over seeds and recordings (see `difference_table`).
@@ -40,7 +42,8 @@ class Devices(AbstractPlugin):
     several devices are not independent: with `group`, the intervals of accuracy and log loss
     resample whole groups. The intervals of EMA always treat samples as independent.
 
-    The defaults of the settings are in `conf/plugin/Devices.yaml`.
+    Results for another column than "device" are in a folder named after the column. The defaults
+    of the settings are in `conf/plugin/Devices.yaml`.
 
     Args:
         column: Column with the device in the tables of the data set.
@@ -54,6 +57,7 @@ class Devices(AbstractPlugin):
     """
 
     folder: ClassVar[str] = "devices"
+    tasks: ClassVar[tuple[str, ...] | None] = ("classification",)
 
     def __init__(self, *, column: str, group: str | list[str] | None, rebuild: bool) -> None:
         if not column or not isinstance(column, str):
@@ -73,14 +77,17 @@ class Devices(AbstractPlugin):
             ValueError: If a run has no test outputs, its tables lack a column, or a test sample
                 has no device.
         """
-        long, wide = [], []
+        folder = column_folder(folder, self.column)
+        long, wide, overall = [], [], []
         values: defaultdict[tuple[str, str], dict[str, pd.Series]] = defaultdict(dict)
         for run in runs:
             outputs, table, seen = self._read(run)
             devices = table[self.column]
             groups = parallel_groups(table, run, self.group)
-            samples = sample_scores(outputs, table[run.config["dataset"]["index_column"]])
-            wide.append(class_table(outputs, devices, samples).assign(run=run.name))
+            samples = sample_scores(outputs, table[read_columns(run).index])
+            classes, everything = class_tables(outputs, devices, samples)
+            wide.append(classes.assign(run=run.name))
+            overall.append(everything.assign(run=run.name))
             for device, group, mask in parts(devices, seen):
                 of_part = None if groups is None else groups[mask]
                 shares = samples[mask].apply(contributions, groups=of_part)
@@ -89,13 +96,15 @@ class Devices(AbstractPlugin):
                 if not device:
                     for score in SCORES:
                         values[score, group][run.name] = shares[score]
-        by_device, by_class = pd.DataFrame(long), pd.concat(wide, ignore_index=True)
-        for name, written in (
+        by_device = pd.DataFrame(long)
+        for name, of_runs in (
             ("devices", by_device),
-            ("task1", by_class[["run", *by_class.columns.drop("run")]]),
-            ("differences", difference_table(runs, values, ["score", "group"])),
+            ("task1", pd.concat(wide, ignore_index=True)),
+            ("task1_overall", pd.concat(overall, ignore_index=True)),
         ):
-            write_table(written, folder / f"{name}.csv")
+            write_table(with_run_columns(of_runs, runs), folder / f"{name}.csv")
+        differences = difference_table(runs, values, ["score", "group"])
+        write_table(differences, folder / "differences.csv")
         save_figure(draw_devices(by_device, self.column), folder / "devices")
 
     def _read(self, run: Run) -> tuple[RunOutputs, pd.DataFrame, set[str]]:
@@ -108,7 +117,11 @@ class Devices(AbstractPlugin):
             )
         train, test = (read_metadata(run, split) for split in ("train", "test"))
         for table in (train, test):
-            check_column(table, self.column, run)
+            if self.column not in table:
+                raise ValueError(
+                    f"The tables of '{run.name}' have no column '{self.column}': set column to the "
+                    f"one that holds the device (-o column=NAME), of {', '.join(map(str, table))}."
+                )
         n_missing = test[self.column].isna().sum()
         if n_missing:
             raise ValueError(

@@ -77,8 +77,10 @@ def scores(
     return found | {"ema": float(ema(entropies(counts)))} | limits
 
 
-def class_table(outputs: RunOutputs, devices: pd.Series, samples: pd.DataFrame) -> pd.DataFrame:
-    """Scores of each class, overall and per device.
+def class_tables(
+    outputs: RunOutputs, devices: pd.Series, samples: pd.DataFrame
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Scores of each class and of all classes together, overall and per device.
 
     Args:
         outputs: Outputs of N samples.
@@ -86,17 +88,19 @@ def class_table(outputs: RunOutputs, devices: pd.Series, samples: pd.DataFrame) 
         samples: Result of `sample_scores`.
 
     Returns:
-        One row for all classes and one per class: column `class`, the scores, and the scores per
-        device (`accuracy_a`).
+        Table with one row per class and the column `class`, and table with one row over all
+        classes. Both have the scores and the scores per device (`accuracy_a`).
     """
     names = np.array(outputs.class_names)[outputs.targets]
     samples = samples.assign(**{"class": names, "device": devices.to_numpy()})
-    everything = samples.assign(**{"class": "all"})
-    tables = []
-    for rows in (everything, samples):
-        overall = rows.groupby("class", sort=False)[SCORES].mean()
-        per_device = rows.pivot_table(index="class", columns="device", values=SCORES)
-        per_device.columns = [f"{score}_{device}" for score, device in per_device.columns]
-        tables.append(overall.join(per_device))
-    tables[1] = tables[1].reindex(outputs.class_names).dropna(how="all")
-    return pd.concat(tables).reset_index(names="class")
+    classes = _scores_by_class(samples).reindex(outputs.class_names).dropna(how="all")
+    overall = _scores_by_class(samples.assign(**{"class": ""}))
+    return classes.reset_index(names="class"), overall.reset_index(drop=True)
+
+
+def _scores_by_class(samples: pd.DataFrame) -> pd.DataFrame:
+    """Mean scores by class: overall and, in further columns, per device."""
+    overall = samples.groupby("class", sort=False)[SCORES].mean()
+    per_device = samples.pivot_table(index="class", columns="device", values=SCORES)
+    per_device.columns = [f"{score}_{device}" for score, device in per_device.columns]
+    return overall.join(per_device)

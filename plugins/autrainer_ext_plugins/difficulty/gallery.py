@@ -12,7 +12,7 @@ import pandas as pd
 from autrainer_ext.atomic import atomic_file
 from autrainer_ext.difficulty import Ranks, SampleDifficulty, correlate_pairs, select_examples
 from autrainer_ext.difficulty.from_runs import MeasuredRun
-from autrainer_ext.runs import Run, read_outputs
+from autrainer_ext.runs import Run, read_columns, read_outputs
 from autrainer_ext_plugins.writing import write_table
 
 from .pictures import save_pictures, save_sheets
@@ -34,8 +34,8 @@ def write_gallery(
     """Write a gallery of the easiest, medium and hardest samples, per class and overall.
 
     Writes `index.csv`, the folder `samples` with audio and pictures of each sample, and one sheet
-    per class. Grad-CAM explains the predicted class for the network of the run that agrees most
-    with the ensemble.
+    per class; nothing if the features are neither spectrograms nor images. Grad-CAM explains the
+    predicted class for the network of the run that agrees most with the ensemble.
 
     Args:
         measured: Runs of an ensemble on the same samples.
@@ -54,6 +54,12 @@ def write_gallery(
     shown = np.unique([row["index"] for row in rows])
     explained = _most_typical(measured, difficulty.cumulative_accuracy)
     features, attributions = _explain(explained.run, split, shown, layer)
+    if not features:
+        print(
+            f"No gallery: the features of '{explained.run.name}' are no spectrograms or images.",
+            file=sys.stderr,
+        )
+        return
     predictions = {each.run.name: _predictions(each, split) for each in measured}
     stems = _save_samples(measured[0], shown, folder / "samples")
     save_pictures(
@@ -117,7 +123,7 @@ def _describe(
     """Table of the selected samples with their names, classes and difficulty."""
     table = pd.DataFrame(rows)
     index = table["index"].to_numpy()
-    table["filename"] = measured.samples[_index_column(measured.run)].to_numpy()[index]
+    table["filename"] = measured.samples[read_columns(measured.run).index].to_numpy()[index]
     table["target"] = [measured.class_names[measured.targets[i]] for i in index]
     for name in ("cumulative_accuracy", "margin"):
         table[name] = getattr(difficulty, name)[index]
@@ -137,7 +143,7 @@ def _most_typical(measured: Sequence[MeasuredRun], easiness: np.ndarray) -> Meas
 def _explain(
     run: Run, split: str, shown: np.ndarray, layer: str | None
 ) -> tuple[dict[int, np.ndarray], dict[int, np.ndarray]]:
-    """Features and Grad-CAM of the predicted class, by sample."""
+    """Features and Grad-CAM of the predicted class, by sample; none without spectrograms."""
     import torch
 
     from autrainer_ext.explanation.attributors import grad_cam
@@ -158,6 +164,8 @@ def _explain(
     features, attributions = {}, {}
     for index in shown.tolist():
         sample: torch.Tensor = samples[index][0][None]
+        if sample.ndim != 4:
+            return {}, {}
         attribution = grad_cam(forward, sample, forward(sample).argmax(dim=1), layer=layer)
         features[index] = sample[0].mean(dim=0).numpy()
         attributions[index] = attribution[0].mean(dim=0).numpy()
@@ -173,11 +181,11 @@ def _predictions(measured: MeasuredRun, split: str) -> np.ndarray:
 
 def _save_samples(measured: MeasuredRun, shown: np.ndarray, folder: Path) -> dict[int, str]:
     """Copy the audio of samples; return the file name of each sample without suffix."""
-    config = measured.run.config["dataset"]
-    names = measured.samples[_index_column(measured.run)]
+    audio = Path(measured.run.config["dataset"].get("path", ""), "default")
+    names = measured.samples[read_columns(measured.run).index]
     stems, missing = {}, 0
     for index in shown.tolist():
-        source = Path(config["path"], "default", str(names[index]))
+        source = audio / str(names[index])
         stems[index] = f"{index}_{source.stem}"
         if source.is_file():
             with atomic_file(folder / f"{stems[index]}.audio{source.suffix}") as path:
@@ -186,12 +194,7 @@ def _save_samples(measured: MeasuredRun, shown: np.ndarray, folder: Path) -> dic
             missing += 1
     if missing:
         print(
-            f"No audio for {missing} of {len(shown)} samples of the gallery in "
-            f"'{Path(config['path'], 'default')}'.",
+            f"No audio for {missing} of {len(shown)} samples of the gallery in '{audio}'.",
             file=sys.stderr,
         )
     return stems
-
-
-def _index_column(run: Run) -> str:
-    return run.config["dataset"]["index_column"]

@@ -17,11 +17,12 @@ from autrainer_ext.difficulty.from_runs import (
 )
 from autrainer_ext.difficulty.measures import AVERAGES
 from autrainer_ext.errors import unknown_name
-from autrainer_ext.runs import Run, iterations_with, split_name
+from autrainer_ext.runs import Run, iterations_with, read_task, split_name
 from autrainer_ext_plugins.plugin import AbstractPlugin
 from autrainer_ext_plugins.writing import write_table
 
 from .agreement import agreement_table
+from .by_loss import loss_table
 from .figures import save_figures
 from .tables import ScoredSplit, class_table, score_table
 
@@ -31,7 +32,8 @@ class Difficulty(AbstractPlugin):
 
     Files: `scores.csv` (one row per sample of each split with clean outputs at every iteration) and
     `classes.csv`; for the first of these splits also `agreement.csv`, `ensembles.csv`, figures and
-    the gallery.
+    the gallery. For multi-label data and regression, where a prediction is not simply right or
+    wrong, there is only `scores.csv`, with the loss of each sample.
 
     The defaults of the settings are in `conf/plugin/Difficulty.yaml`.
 
@@ -77,7 +79,7 @@ class Difficulty(AbstractPlugin):
             if value not in allowed:
                 raise unknown_name(name, value, allowed)
         if examples < 1:
-            raise ValueError(f"examples must be at least 1, got {examples}.")
+            raise ValueError(f"Argument 'examples' must be at least 1, got {examples}.")
         self.runs = runs
         self.splits = [split_name(split) for split in splits]
         self.stop = stop
@@ -103,12 +105,12 @@ class Difficulty(AbstractPlugin):
         chosen = sorted((r for r in runs if fnmatchcase(r.name, self.runs)), key=lambda r: r.name)
         if not chosen:
             raise ValueError(f"No run matches '{self.runs}'.")
+        if any(read_task(run.path) != "classification" for run in chosen):
+            self._score_by_loss(chosen, folder)
+            return
         scored = [self._score(chosen, split) for split in self.splits if _is_saved(chosen, split)]
         if not scored:
-            raise ValueError(
-                f"Runs such as '{chosen[0].name}' did not save clean outputs at every evaluation: "
-                "train with the callback autrainer_ext.callbacks.CleanOutputs."
-            )
+            raise ValueError(_no_outputs(chosen[0]))
         first = scored[0]
         write_table(pd.concat([score_table(s) for s in scored]), folder / "scores.csv")
         classes = class_table(scored)
@@ -139,6 +141,13 @@ class Difficulty(AbstractPlugin):
                 seed=self.seed,
             )
 
+    def _score_by_loss(self, runs: Sequence[Run], folder: Path) -> None:
+        """Write `scores.csv` for a task without right and wrong predictions."""
+        tables = [loss_table(runs, split) for split in self.splits]
+        if all(table.empty for table in tables):
+            raise ValueError(_no_outputs(runs[0]))
+        write_table(pd.concat(tables, ignore_index=True), folder / "scores.csv")
+
     def _score(self, runs: Sequence[Run], split: str) -> ScoredSplit:
         measured = [measure_saved(run, split, stop=self.stop) for run in runs]
         check_same_samples(measured)
@@ -150,3 +159,10 @@ class Difficulty(AbstractPlugin):
 
 def _is_saved(runs: Sequence[Run], split: str) -> bool:
     return any(iterations_with(run, split) for run in runs)
+
+
+def _no_outputs(run: Run) -> str:
+    return (
+        f"Runs such as '{run.name}' did not save clean outputs at every evaluation: train with the "
+        "callback autrainer_ext.callbacks.CleanOutputs."
+    )

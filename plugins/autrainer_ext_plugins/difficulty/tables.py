@@ -9,7 +9,7 @@ import pandas as pd
 from autrainer_ext.difficulty import Ranks, SampleDifficulty, class_means
 from autrainer_ext.difficulty.from_runs import MeasuredRun
 from autrainer_ext.intervals import mean_interval
-from autrainer_ext.runs import read_outputs
+from autrainer_ext.runs import read_columns, read_outputs
 
 _BEST = {"dev": "_best", "test": "_test"}  # folders of the outputs of the best checkpoint
 
@@ -41,10 +41,10 @@ def score_table(scored: ScoredSplit) -> pd.DataFrame:
         One row per sample, in the order of the split.
     """
     first = scored.measured[0]
-    config = first.run.config["dataset"]
+    index = read_columns(first.run).index
     own = {"split", "index", "filename", "target", *_names(SampleDifficulty), *_names(Ranks)}
     names = {column: f"{column}_" if column in own else column for column in first.samples}
-    described = first.samples.drop(columns=config["index_column"]).rename(columns=names)
+    described = first.samples.drop(columns=index).rename(columns=names)
     measures = {
         name: getattr(scored.difficulty, name) for name in ("hits", "count", "cumulative_accuracy")
     }
@@ -55,7 +55,7 @@ def score_table(scored: ScoredSplit) -> pd.DataFrame:
         {
             "split": scored.split,
             "index": np.arange(len(first.targets)),
-            "filename": first.samples[config["index_column"]],
+            "filename": first.samples[index],
             "target": [first.class_names[target] for target in first.targets],
             **described,
             **measures,

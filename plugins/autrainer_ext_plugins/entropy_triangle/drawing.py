@@ -23,8 +23,18 @@ from autrainer_ext.plotting.triangle import (
     view_handles,
 )
 
+from .tables import shown_iterations
+
 SPLIT_LABELS = {"train_online": "train, online"}
 _DETAILED_AT_MOST = 8  # with more labels, bars and trajectories would hide the points
+
+_SHIFT = 0.14  # of the two values of one row, in rows
+# of the intervals: number of the panel, view, quantity and shift
+_PANELS = (
+    (0, "joint", "mutual_information", 0.0),
+    (1, "true", "divergence", -_SHIFT),
+    (1, "pred", "divergence", _SHIFT),
+)
 
 
 def draw_run(rows: pd.DataFrame) -> Figure:
@@ -69,7 +79,8 @@ def draw_summary(ends: pd.DataFrame, rows: pd.DataFrame | None, title: str) -> F
     Args:
         ends: Rows of the result of `summary_table` with an additional column `label`; each label
             has three rows, one per view.
-        rows: Coordinates of all iterations, for trajectories, or None to draw none.
+        rows: Coordinates of all iterations, for trajectories and for the single runs of labels
+            with two runs, which have no interval; None draws neither.
         title: Title of the figure.
 
     Returns:
@@ -99,8 +110,18 @@ def draw_summary(ends: pd.DataFrame, rows: pd.DataFrame | None, title: str) -> F
     second = figure.add_subplot(grid[2], sharey=first)
     draw_intervals(first, *_limits(by_view["joint"], "mutual_information"), colors)
     true, pred = (_limits(by_view[view], "divergence") for view in ("true", "pred"))
-    draw_intervals(second, *true, colors, shift=-0.14, marker="x")
-    draw_intervals(second, *pred, colors, shift=0.14, is_open=True)
+    draw_intervals(second, *true, colors, shift=-_SHIFT, marker="x")
+    draw_intervals(second, *pred, colors, shift=_SHIFT, is_open=True)
+    if rows is not None:
+        single = shown_iterations(rows, ends["checkpoint"].iloc[0])
+        for number, (key, color) in enumerate(zip(keys, colors, strict=True)):
+            if by_view["joint"].loc[key, "n_runs"] != 2:
+                continue
+            family = single[single["family"] == by_view["joint"].loc[key, "family"]]
+            for axes, view, quantity, shift in _PANELS:
+                values = family.loc[family["view"] == view, quantity]
+                height = np.full(len(values), number + shift)
+                (first, second)[axes].plot(values, height, "|", color=color, markersize=7)
     first.set_yticks(range(len(keys)), keys)
     first.set_xlabel("mutual information", fontsize=8)
     second.set_xlabel("divergence", fontsize=8)

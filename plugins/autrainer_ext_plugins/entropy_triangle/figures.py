@@ -14,6 +14,7 @@ from autrainer_ext_plugins.writing import save_figure
 from .drawing import SPLIT_LABELS, draw_run, draw_summary
 from .tables import EVERYTHING, family_labels
 
+_CHECKPOINTS = {"best": "best iteration on dev", "last": "last saved iteration"}
 _Job = tuple[Path, Callable[[], Figure]]
 
 
@@ -23,8 +24,9 @@ def write_figures(
     """Draw and save all figures.
 
     - `runs/RUN`: trajectories of a run, one triangle per split.
-    - `criteria_SPLIT`: last iteration of all families of runs, with intervals.
-    - `strata/COLUMN_SPLIT_FAMILY`: last iteration of the strata of a family, on test data if there
+    - `criteria_SPLIT`: one iteration of all families of runs, with intervals; families of two runs
+      have no interval, and both runs are shown.
+    - `strata/COLUMN_SPLIT_FAMILY`: one iteration of the strata of a family, on test data if there
       are any, else on the last split.
 
     Args:
@@ -81,19 +83,20 @@ def _title(split: str, ends: pd.DataFrame) -> str:
     """Title with the split, the iteration and the kind of the intervals."""
     over = [
         name
-        for name, n in (("runs", ends["n_runs"] > 1), ("samples", ends["n_runs"] == 1))
+        for name, n in (("seeds", ends["n_runs"] > 2), ("samples", ends["n_runs"] == 1))
         if n.any()
     ]
     parts = (
         SPLIT_LABELS.get(split, split),
-        "last saved iteration",
-        f"intervals over {' or '.join(over)}",
+        _CHECKPOINTS[ends["checkpoint"].iloc[0]],
+        f"intervals over {' or '.join(over)}" if over else "",
+        "2 seeds: no interval, both shown" if (ends["n_runs"] == 2).any() else "",
     )
     return ", ".join(part for part in parts if part)
 
 
 def _counted(name: str, n_runs: int) -> str:
-    return f"{name} ({n_runs} runs)" if n_runs > 1 else name
+    return f"{name} ({n_runs} seeds)" if n_runs > 1 else name
 
 
 def _stem(name: str) -> str:

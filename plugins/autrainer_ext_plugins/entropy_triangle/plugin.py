@@ -3,11 +3,13 @@
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
+from autrainer_ext.errors import unknown_name
 from autrainer_ext.information import confusion_counts
 from autrainer_ext.runs import (
     SPLITS,
@@ -15,21 +17,24 @@ from autrainer_ext.runs import (
     RunOutputs,
     best_iteration,
     iterations_with,
+    read_columns,
     read_metadata,
     read_outputs,
     split_name,
 )
 from autrainer_ext_plugins.plugin import AbstractPlugin
+from autrainer_ext_plugins.run_columns import describe_run
 
-from .criterion import criterion_name
 from .report import write_triangle
 from .tables import EVERYTHING, ConfusionMatrix, IntervalSettings, select_iterations
+
+_CHECKPOINTS = ("best", "last")
 
 
 class EntropyTriangle(AbstractPlugin):
     """Entropy triangle coordinates of each run, split, iteration and stratum, with intervals.
 
-    Files: `coordinates.csv`, `summary.csv` (means over seeds at the last iteration) and figures:
+    Files: `coordinates.csv`, `summary.csv` (means over seeds at one iteration) and figures:
     `runs/RUN` (trajectory of a run), `criteria_SPLIT` (all criteria) and `strata/` (strata of a
     criterion).
 
@@ -46,7 +51,10 @@ class EntropyTriangle(AbstractPlugin):
         splits: Splits, of "train", "dev", "test" and "train_online" (outputs recorded during the
             training pass). Splits without saved outputs are left out.
         start: First iteration.
-        every: Distance of iterations: multiples of this number, and the last iteration.
+        every: Distance of iterations: multiples of this number, the last and the best iteration.
+        checkpoint: "best" if the summary and its figures show the best iteration on dev, which the
+            host tests, "last" for the last iteration. Without saved outputs of the best iteration,
+            the last saved one before it stands for it.
         method: Bootstrap method of the intervals: "basic", "percentile" or "bca".
         confidence: Confidence level of the intervals, in (0, 1).
         n_resamples: Number of resamples per confusion matrix; 0 omits the intervals.
@@ -58,7 +66,8 @@ class EntropyTriangle(AbstractPlugin):
         ValueError: If a setting is out of range.
     """
 
-    folder = "entropy_triangle"
+    folder: ClassVar[str] = "entropy_triangle"
+    tasks: ClassVar[tuple[str, ...] | None] = ("classification",)
 
     def __init__(
         self,
@@ -66,6 +75,7 @@ class EntropyTriangle(AbstractPlugin):
         splits: Sequence[str],
         start: int,
         every: int,
+        checkpoint: str,
         method: str,
         confidence: float,
         n_resamples: int,
@@ -74,11 +84,16 @@ class EntropyTriangle(AbstractPlugin):
         figures: bool,
     ) -> None:
         if isinstance(splits, str) or not splits:
-            raise ValueError(f"splits must be a list of splits, got '{splits}'.")
+            raise ValueError(f"Argument 'splits' must be a list of splits, got '{splits}'.")
         splits = [split_name(split) for split in splits]
         for name, value in (("start", start), ("every", every)):
             if not isinstance(value, int) or value < 1:
-                raise ValueError(f"{name} must be a whole number from 1 on, got {value}.")
+                raise ValueError(
+                    f"Argument '{name}' must be a whole number from 1 on, got {value}."
+                )
+        if checkpoint not in _CHECKPOINTS:
+            raise unknown_name("checkpoint", checkpoint, _CHECKPOINTS)
+        self.checkpoint = checkpoint
         self.splits = [split for split in SPLITS if split in splits]
         self.start = start
         self.every = every
@@ -111,13 +126,19 @@ class EntropyTriangle(AbstractPlugin):
             if not found:
                 raise ValueError(f"Run '{run.name}' has no outputs of {', '.join(self.splits)}.")
             confusions += found
-        write_triangle(confusions, self.settings, folder, figures=self.figures)
+        write_triangle(
+            confusions,
+            self.settings,
+            folder,
+            checkpoint=self.checkpoint,
+            figures=self.figures,
+        )
 
     def _confusions(self, run: Run) -> Iterator[ConfusionMatrix]:
-        criterion = criterion_name(run)
+        described = describe_run(run)
         for split in self.splits:
             strata: dict[str, pd.Series] | None = None
-            for iteration, outputs in self._outputs(run, split):
+            for iteration, is_best, outputs in self._outputs(run, split):
                 if strata is None:
                     strata = self._strata(run, split)
                 for column, stratum, chosen in _groups(run, strata, outputs):
@@ -125,28 +146,33 @@ class EntropyTriangle(AbstractPlugin):
                         counts=_count(outputs, chosen),
                         run=run.name,
                         family=run.family,
-                        criterion=criterion,
-                        seed=run.seed,
+                        **described,
+                        is_best=is_best,
                         split=split,
                         iteration=iteration,
                         stratum_column=column,
                         stratum=stratum,
                     )
 
-    def _outputs(self, run: Run, split: str) -> Iterator[tuple[int, RunOutputs]]:
-        """Outputs of the selected iterations, in ascending order."""
+    def _outputs(self, run: Run, split: str) -> Iterator[tuple[int, bool, RunOutputs]]:
+        """Selected iterations in ascending order, whether each is the best, and its outputs."""
         saved = iterations_with(run, split)
-        shown = select_iterations(saved, self.start, self.every)
+        best = best_iteration(run)
         has_best = split == "test" and (run.path / "_test" / "test_outputs.npy").is_file()
-        best = best_iteration(run) if has_best else None
-        for iteration in sorted({*shown, *([best] if best and best not in saved else [])}):
-            yield iteration, read_outputs(run, split, iteration if iteration in saved else None)
+        available = sorted({*saved, *([best] if has_best else [])})
+        if not available:
+            return
+        shown_as_best = max([i for i in available if i <= best], default=available[-1])
+        shown = {*select_iterations(saved, self.start, self.every), shown_as_best}
+        for iteration in sorted(shown):
+            outputs = read_outputs(run, split, iteration if iteration in saved else None)
+            yield iteration, iteration == shown_as_best, outputs
 
     def _strata(self, run: Run, split: str) -> dict[str, pd.Series]:
         """Values of each `stratify` column, in the order of the split."""
-        if _lacks_tables(run) and not self.rebuild:
+        if not self.rebuild and not (run.path / "_metadata").is_dir():
             return {}
-        columns = run.config["dataset"].get("stratify") or []
+        columns = read_columns(run).stratify
         if not columns:
             return {}
         table = read_metadata(run, "train" if split == "train_online" else split)

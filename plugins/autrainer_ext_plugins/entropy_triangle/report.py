@@ -8,7 +8,14 @@ import pandas as pd
 from autrainer_ext_plugins.writing import write_table
 
 from .figures import write_figures
-from .tables import COLUMNS, ConfusionMatrix, IntervalSettings, coordinate_table, summary_table
+from .tables import (
+    COLUMNS,
+    ConfusionMatrix,
+    IntervalSettings,
+    coordinate_table,
+    summary_table,
+    without_constant,
+)
 
 
 def write_triangle(
@@ -16,6 +23,7 @@ def write_triangle(
     settings: IntervalSettings,
     folder: Path,
     *,
+    checkpoint: str = "last",
     figures: bool = True,
     quiet: bool = False,
 ) -> pd.DataFrame:
@@ -25,6 +33,8 @@ def write_triangle(
         confusions: Confusion matrices.
         settings: Settings of the intervals over samples.
         folder: Folder to write to.
+        checkpoint: "best" if the summary and its figures show the best iteration on dev, "last" for
+            the last iteration.
         figures: Whether to draw figures.
         quiet: Whether to hide progress bars.
 
@@ -32,9 +42,10 @@ def write_triangle(
         Table of the coordinates.
     """
     table = coordinate_table(confusions, settings, quiet=quiet)
-    write_table(table[COLUMNS], folder / "coordinates.csv")
-    summary = summary_table(table, settings.confidence)
-    write_table(summary.rename(columns={"family": "runs"}), folder / "summary.csv")
+    write_table(without_constant(table[COLUMNS]), folder / "coordinates.csv")
+    summary = summary_table(table, settings.confidence, checkpoint)
+    written = without_constant(summary).rename(columns={"family": "runs"})
+    write_table(written, folder / "summary.csv")
     if figures:
         write_figures(table, summary, folder, quiet=quiet)
     return table

@@ -1,7 +1,7 @@
 """Tables of the entropy triangle coordinates of confusion matrices."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -41,6 +41,9 @@ class ConfusionMatrix:
         iteration: Iteration of the training.
         stratum_column: Column of the data set that defines the stratum, or "all".
         stratum: Value of that column, or "all".
+        model: ID of the model.
+        dataset: ID of the data set.
+        is_best: Whether the iteration is the best one on dev, or None if that is unknown.
     """
 
     counts: np.ndarray
@@ -52,9 +55,13 @@ class ConfusionMatrix:
     iteration: int
     stratum_column: str = EVERYTHING
     stratum: str = EVERYTHING
+    model: str = ""
+    dataset: str = ""
+    is_best: bool | None = None
 
 
-_KEYS = [field.name for field in fields(ConfusionMatrix) if field.name not in ("counts", "family")]
+_KEYS = ["run", "model", "criterion", "seed", "dataset", "split", "iteration", "is_best"]
+_KEYS += ["stratum_column", "stratum"]
 COLUMNS = [
     *_KEYS,
     "view",
@@ -158,28 +165,39 @@ def select_iterations(iterations: Sequence[int], start: int, every: int) -> list
     return [i for i in iterations if i == last or (i >= start and i % every == 0)]
 
 
-def last_iterations(table: pd.DataFrame) -> pd.DataFrame:
-    """Rows of the last iteration of each run and split."""
+def shown_iterations(table: pd.DataFrame, checkpoint: str) -> pd.DataFrame:
+    """Rows of the iteration of each run and split that the summary shows.
+
+    Args:
+        table: Result of `coordinate_table`.
+        checkpoint: "best" for the best iteration on dev, "last" for the last iteration.
+    """
+    if checkpoint == "best":
+        return table[table["is_best"] == True]  # noqa: E712 - may be None
     last = table.groupby(["run", "split"])["iteration"].transform("max")
     return table[table["iteration"] == last]
 
 
-def summary_table(table: pd.DataFrame, confidence: float) -> pd.DataFrame:
-    """Table of the means over runs that differ only in the seed, at the last iteration of each.
+def summary_table(table: pd.DataFrame, confidence: float, checkpoint: str = "last") -> pd.DataFrame:
+    """Table of the means over runs that differ only in the seed, at one iteration of each.
 
     Args:
         table: Result of `coordinate_table`.
         confidence: Confidence level of the intervals, in (0, 1).
+        checkpoint: "best" for the best iteration on dev, "last" for the last iteration.
 
     Returns:
-        One row per family, split, stratum and view. Each quantity is a mean over runs with its
-        standard deviation `*_sd` and the limits `*_low` and `*_high` of Student's interval of the
-        mean. For a single run, the standard deviation is nan and the limits are those over samples.
+        One row per family, split, stratum and view, with the column `checkpoint`. Each quantity is
+        a mean over runs with its standard deviation `*_sd` and the limits `*_low` and `*_high` of
+        Student's interval of the mean. For a single run, the standard deviation is nan and the
+        limits are those over samples. For two runs, the limits are nan.
     """
-    keys = ["family", "criterion", "split", "stratum_column", "stratum", "view"]
-    groups = last_iterations(table).groupby(keys, sort=False)
+    keys = ["family", "model", "criterion", "dataset", "split"]
+    keys += ["stratum_column", "stratum", "view"]
+    groups = shown_iterations(table, checkpoint).groupby(keys, sort=False)
     n_runs = groups.size()
     summary = pd.DataFrame({"n_runs": n_runs})
+    summary["checkpoint"] = checkpoint
     summary["iterations"] = groups["iteration"].agg(lambda values: " ".join(_unique(values)))
     summary["n_samples"] = groups["n_samples"].mean()
     several = n_runs > 1
@@ -189,14 +207,35 @@ def summary_table(table: pd.DataFrame, confidence: float) -> pd.DataFrame:
         summary[quantity], summary[f"{quantity}_sd"] = mean, sd
         for end, sign in (("low", -1), ("high", 1)):
             own = groups[f"{quantity}_{end}"].first()
-            summary[f"{quantity}_{end}"] = own.where(
-                ~several, (mean + sign * factor * sd).clip(0, 1)
-            )
+            limits = (mean + sign * factor * sd).clip(0, 1).where(n_runs > 2)
+            summary[f"{quantity}_{end}"] = own.where(~several, limits)
     return summary.reset_index()
 
 
 def _unique(values: pd.Series) -> list[str]:
     return [str(value) for value in sorted(values.unique())]
+
+
+def without_constant(table: pd.DataFrame) -> pd.DataFrame:
+    """Table without `model`, `dataset` and `is_best` where they say nothing.
+
+    Args:
+        table: Table with these columns.
+
+    Returns:
+        The table without those of the columns that are empty, and without `dataset` if it is the
+        same in all rows.
+    """
+    dropped = [
+        name for name in ("model", "is_best") if name in table and not _is_known(table[name])
+    ]
+    if table["dataset"].nunique() == 1:
+        dropped.append("dataset")
+    return table.drop(columns=dropped)
+
+
+def _is_known(values: pd.Series) -> bool:
+    return bool((values.notna() & (values != "")).any())
 
 
 def family_labels(table: pd.DataFrame) -> dict[str, str]:

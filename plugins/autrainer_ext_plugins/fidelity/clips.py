@@ -10,13 +10,13 @@ import torch
 from autrainer_ext.explanation.evaluation import ClipSettings, Explained, explain_clip
 from autrainer_ext.explanation.masks import apply_mask
 from autrainer_ext.explanation.reconstruction import Parts, Reconstructor
-from autrainer_ext.explanation.sanity import cascade
 from autrainer_ext.explanation.settings import ExplainSettings
 from autrainer_ext.serving.audio_files import UnusableFileError
 from autrainer_ext.serving.forward import ForwardPass
 from autrainer_ext_plugins.writing import save_figure, write_table
 
 from .panels import draw_panel
+from .sanity import sanity_table
 from .tables import CLEAN, score_table, size_table
 
 
@@ -86,28 +86,15 @@ class ClipExplainer:
         write_table(size_table(explained, **key), folder / "size.csv")
         names = list(explained.attributions)
         if self.settings.sanity:
-            self._write_sanity(clip, explained, names, folder)
+            correlations = sanity_table(
+                self.forward, clip.features, explained, self.clip_settings, self.settings.seed
+            )
+            key = {"run": self.run, "filename": clip.filename, "noise": clip.noise}
+            write_table(correlations.assign(**key), folder / "sanity.csv")
         if self.settings.panels:
             self._draw_panels(clip, explained, names, folder)
         if self.reconstructor is not None and self.settings.listen:
             self._write_audio(self.reconstructor, clip, explained, names, folder)
-
-    def _write_sanity(
-        self, clip: Clip, explained: Explained, names: list[str], folder: Path
-    ) -> None:
-        target = torch.tensor([explained.prediction])
-        key = {"filename": clip.filename, "noise": clip.noise}
-        rows = []
-        for name in names:
-            explainer = self.clip_settings.explainers[name]
-            correlations = cascade(
-                explainer, self.forward, clip.features, target, seed=self.settings.seed
-            )
-            rows += [
-                key | {"explainer": name, "layer": layer, "spearman": value}
-                for layer, value in correlations.items()
-            ]
-        write_table(pd.DataFrame(rows), folder / "sanity.csv")
 
     def _draw_panels(
         self, clip: Clip, explained: Explained, names: list[str], folder: Path

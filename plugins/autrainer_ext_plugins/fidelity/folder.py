@@ -78,8 +78,9 @@ class FolderExplanation:
         forward = ForwardPass(
             self.reader.model, device=settings.device, batch_size=settings.batch_size
         )
-        if settings.layer and settings.layer not in dict(layers(forward.network)):
-            raise ValueError(f"The model has no layer '{settings.layer}'.")
+        known = dict(layers(forward.network))
+        if settings.layer and settings.layer not in known:
+            raise unknown_name("layer", settings.layer, known, where="the model")
         self.noises = read_noises(settings.noises, self.reader.rate, settings.seed)
         baseline = settings.baseline
         if baseline is None:
@@ -175,7 +176,7 @@ def _read_targets(path: str) -> dict[str, str]:
     table = pd.read_csv(path, dtype=str, keep_default_na=False)
     for column in ("filename", "target"):
         if column not in table:
-            raise ValueError(f"'{path}' has no column '{column}'.")
+            raise unknown_name("column", column, table, where=f"'{path}'")
     named = table[table["target"] != ""]  # the class of a file without a target is unknown
     return dict(zip(named["filename"], named["target"], strict=True))
 

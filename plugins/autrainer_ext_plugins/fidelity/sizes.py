@@ -1,5 +1,6 @@
 """Tables and figure of fidelity against size."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,19 +14,25 @@ from autrainer_ext.explanation.summary import compare_explainers, summarise_size
 from autrainer_ext_plugins.writing import save_figure, write_table
 
 
-def write_sizes(sizes: pd.DataFrame, folder: Path) -> None:
+def write_sizes(
+    sizes: pd.DataFrame,
+    folder: Path,
+    *,
+    columns: Callable[[pd.DataFrame], pd.DataFrame] = lambda table: table,
+) -> None:
     """Write the curves, their areas, the comparison of explainers, and a figure.
 
     Args:
         sizes: Table of `tables.size_table` for all clips.
         folder: Folder to write to: `size.csv`, `areas.csv`, `comparison.csv` (for two explainers
             or more), `size.png` and `size.svg`.
+        columns: Function that adds columns to a table.
     """
-    write_table(sizes, folder / "size.csv")
-    write_table(summarise_sizes(sizes), folder / "areas.csv")
+    write_table(columns(sizes), folder / "size.csv")
+    write_table(columns(summarise_sizes(sizes)), folder / "areas.csv")
     comparison = compare_explainers(sizes)
     if len(comparison):
-        write_table(comparison, folder / "comparison.csv")
+        write_table(columns(comparison), folder / "comparison.csv")
     save_figure(draw_sizes(sizes), folder / "size")
 
 

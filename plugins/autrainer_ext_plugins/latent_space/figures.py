@@ -33,7 +33,8 @@ def draw_everything(
         maps: Coordinates with the columns that colour them, by run and layer.
         folder: Folder to write to.
     """
-    for model, rows in scores.groupby("model", sort=False):
+    of_models = scores.groupby("model", sort=False) if len(scores) else ()
+    for model, rows in of_models:
         for part, figure in enumerate(_layer_figures(rows)):
             suffix = f"-{part + 1}" if part else ""
             save_figure(figure, folder / f"layers_{model}{suffix}")
@@ -59,8 +60,16 @@ def _layer_figures(rows: pd.DataFrame) -> list[Figure]:
 
 def _layer_figure(rows: pd.DataFrame, labels: dict[str, str]) -> Figure:
     layers = list(dict.fromkeys(rows["layer"]))
-    figure, panels = plt.subplots(1, 3, figsize=(9.5, 3.4), layout="constrained")
-    for axes, (score, title) in zip(panels, _SCORES.items(), strict=True):
+    titles = {score: title for score, title in _SCORES.items() if (rows["score"] == score).any()}
+    figure, panels = plt.subplots(
+        1,
+        len(titles),
+        figsize=(0.5 + 3 * len(titles), 3.4),
+        layout="constrained",
+        squeeze=False,
+    )
+    panels = panels[0]
+    for axes, (score, title) in zip(panels, titles.items(), strict=True):
         of_score = rows[rows["score"] == score]
         lines = {
             labels[run]: tuple(

@@ -14,8 +14,9 @@ from autrainer_ext.errors import unknown_name
 from autrainer_ext.latent import PROJECTIONS, project
 from autrainer_ext.runs import Run
 from autrainer_ext.serving.forward import choose_device
-from autrainer_ext_plugins.conditions import difference_table
+from autrainer_ext_plugins.conditions import column_folder, difference_table
 from autrainer_ext_plugins.plugin import AbstractPlugin
+from autrainer_ext_plugins.run_columns import with_run_columns
 from autrainer_ext_plugins.writing import write_table
 
 from .figures import draw_everything
@@ -40,6 +41,10 @@ class LatentSpace(AbstractPlugin):
       runs in the drawn layers that both have.
     - `coordinates/RUN_LAYER.csv`: maps of the drawn layers, with figures of the same name.
     - `layers_MODEL`, `persistence_RUN`: figures of the scores over the layers and of the diagrams.
+
+    Without the column of devices, the scores of devices are left out; for multi-label data and
+    regression, which have no classes, those of classes, and the maps show up to four targets.
+    Results for another column than "device" are in a folder named after the column.
 
     Intervals are over samples, or over groups of parallel recordings if there are any. The linear
     probes keep all recordings of a group in one fold. The defaults are in
@@ -67,7 +72,7 @@ class LatentSpace(AbstractPlugin):
             installed.
     """
 
-    folder: ClassVar[str] = "latent"
+    folder: ClassVar[str] = "latent_space"
 
     def __init__(
         self,
@@ -119,8 +124,9 @@ class LatentSpace(AbstractPlugin):
             folder: Existing folder to write to.
 
         Raises:
-            ValueError: If a run cannot be loaded, a column is missing or a layer does not exist.
+            ValueError: If a run cannot be loaded, or a column of `group` or a layer does not exist.
         """
+        folder = column_folder(folder, self.column)
         scores: list[dict] = []
         summaries: list[dict] = []
         values: defaultdict[tuple[str, str], dict[str, pd.Series]] = defaultdict(dict)
@@ -137,17 +143,19 @@ class LatentSpace(AbstractPlugin):
                 if space.is_drawn:
                     maps[key] = self._coordinates(space)
         tables = {
-            "separability": pd.DataFrame(scores),
-            "separability_differences": difference_table(runs, values, ["layer", "score"]),
-            "persistence": pd.DataFrame(summaries),
+            "persistence": with_run_columns(pd.DataFrame(summaries), runs),
             "diagrams": diagram_table(diagrams),
             "diagram_distances": distance_table(diagrams, set(maps)),
         }
+        separability = pd.DataFrame(scores)
+        if scores:
+            tables["separability"] = with_run_columns(separability, runs)
+            tables["separability_differences"] = difference_table(runs, values, ["layer", "score"])
         for name, table in tables.items():
             write_table(table, folder / f"{name}.csv")
         for (run_name, layer), table in maps.items():
             write_table(table, folder / "coordinates" / f"{run_name}_{layer}.csv")
-        draw_everything(tables["separability"], diagrams, maps, folder)
+        draw_everything(separability, diagrams, maps, folder)
 
     def _read_spaces(self, run: Run) -> list[Space]:
         return read_spaces(
@@ -165,8 +173,11 @@ class LatentSpace(AbstractPlugin):
 
     def _coordinates(self, space: Space) -> pd.DataFrame:
         """Coordinates of every map, and the columns that colour it."""
-        shown = {"index": space.table["index"], "class": space.classes, "device": space.devices}
-        shown |= {name: space.table[name] for name in self.colors if name in space.table}
+        labels = {"class": space.classes, "device": space.devices}
+        shown: dict[str, pd.Series | np.ndarray] = {"index": space.table["index"]}
+        shown |= {name: values for name, values in labels.items() if values is not None}
+        colors = [*(space.targets[:4] if space.classes is None else []), *self.colors]
+        shown |= {name: space.table[name] for name in colors if name in space.table}
         table = pd.DataFrame(shown)
         for method in self.methods:
             points = project(space.embeddings, method, seed=self.seed)

@@ -18,22 +18,19 @@ def separability_rows(space: Space, seed: int) -> list[tuple[dict, pd.Series]]:
         seed: Seed of the folds of the linear probes.
 
     Returns:
-        For every score its row in `separability.csv` and the contribution of every recording, or
-        of every group of parallel recordings, to its mean.
+        For every score whose labels are known its row in `separability.csv` and the contribution of
+        every recording, or of every group of parallel recordings, to its mean.
     """
     z, classes, devices, groups = space.embeddings, space.classes, space.devices, space.groups
-    values = {
-        "class_probe": probe(z, classes, groups, seed=seed),
-        "device_probe": probe(z, devices, groups, seed=seed),
-        "class_silhouette": silhouette(z, classes),
-        "device_silhouette": silhouette(z, devices),
-        "class_on_other_devices": nearest_on_other_devices(z, classes, devices, groups),
-    }
-    chance = {
-        "class_probe": 1 / len(np.unique(classes)),
-        "device_probe": 1 / len(np.unique(devices)),
-        "class_on_other_devices": chance_on_other_devices(classes, devices),
-    }
+    labels = {"class": classes, "device": devices}
+    known = {name: values for name, values in labels.items() if values is not None}
+    values = {f"{name}_probe": probe(z, of, groups, seed=seed) for name, of in known.items()}
+    values |= {f"{name}_silhouette": silhouette(z, of) for name, of in known.items()}
+    chance = {f"{name}_probe": 1 / len(np.unique(of)) for name, of in known.items()}
+    if classes is not None and devices is not None:
+        name = "class_on_other_devices"
+        values[name] = nearest_on_other_devices(z, classes, devices, groups)
+        chance[name] = chance_on_other_devices(classes, devices)
     rows = []
     for name, per_sample in values.items():
         is_defined = ~np.isnan(per_sample)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -10,8 +11,11 @@ from torch.utils.data import DataLoader, Subset
 from tqdm import tqdm
 
 from autrainer_ext.latent import embed, outer_layers, subsample
-from autrainer_ext.runs import Run, read_metadata
-from autrainer_ext_plugins.conditions import check_column, parallel_groups
+from autrainer_ext.runs import Run, read_columns, read_metadata, read_task
+from autrainer_ext_plugins.conditions import parallel_groups
+
+if TYPE_CHECKING:
+    from autrainer_ext.runs.load import LoadedRun
 
 
 @dataclass(frozen=True)
@@ -27,9 +31,10 @@ class Space:
         table: Rows of the test table, with the position of each sample in the column `index`,
             length N.
         names: File of every sample, shape (N,).
-        classes: Class name of every sample, shape (N,).
-        devices: Device of every sample, shape (N,).
+        classes: Class name of every sample, shape (N,), or None if samples have no single class.
+        devices: Device of every sample, shape (N,), or None if the table has no such column.
         groups: Group of parallel recordings of every sample, shape (N,), or None.
+        targets: Columns of the table with the targets.
     """
 
     run: str
@@ -39,9 +44,10 @@ class Space:
     embeddings: np.ndarray
     table: pd.DataFrame
     names: np.ndarray
-    classes: np.ndarray
-    devices: np.ndarray
+    classes: np.ndarray | None
+    devices: np.ndarray | None
     groups: np.ndarray | None
+    targets: list[str]
 
 
 def read_spaces(
@@ -85,8 +91,12 @@ def read_spaces(
     except Exception as error:  # data sets of users raise any type
         reason = getattr(error, "__cause__", None) or error
         raise ValueError(f"Run '{run.name}' cannot be loaded: {reason}") from error
-    data, table = loaded.data, read_metadata(run, "test")
-    check_column(table, column, run)
+    data, table, columns = loaded.data, read_metadata(run, "test"), read_columns(run)
+    if column not in table:
+        tqdm.write(
+            f"'{run.name}' has no column '{column}' in its tables: the scores of devices are left "
+            "out (another column: -o column=NAME)."
+        )
     kept = subsample(len(table), points, seed)
     if len(kept) < len(table):
         tqdm.write(f"'{run.name}': {len(kept)} of {len(table)} test samples, drawn at random.")
@@ -95,9 +105,9 @@ def read_spaces(
         batch_size=data.inference_batch_size,
         collate_fn=data.test_transform.get_collate_fn(data),
     )
-    names = list(layers or outer_layers(loaded.model))
-    names += [layer for layer in drawn or [] if layer not in names]
     with torch.random.fork_rng(devices=[]):
+        names = list(layers or _usable_layers(loaded, max_values))
+        names += [layer for layer in drawn or [] if layer not in names]
         features = (features for features, *_ in batches)
         try:
             found = embed(
@@ -111,7 +121,7 @@ def read_spaces(
         except ValueError as error:
             raise ValueError(f"Run '{run.name}': {error}") from error
     rows = table.iloc[kept].reset_index(drop=True)
-    dataset = run.config["dataset"]
+    has_classes = read_task(run.path) == "classification"
     return [
         Space(
             run=run.name,
@@ -120,10 +130,26 @@ def read_spaces(
             is_drawn=layer in (drawn or names[-2:][:1]),
             embeddings=found[layer],
             table=rows.assign(index=kept),
-            names=rows[dataset["index_column"]].to_numpy(str),
-            classes=rows[dataset["target_column"]].to_numpy(str),
-            devices=rows[column].to_numpy(str),
+            names=rows[columns.index].to_numpy(str),
+            classes=rows[columns.target].to_numpy(str) if has_classes else None,
+            devices=rows[column].to_numpy(str) if column in rows else None,
             groups=parallel_groups(rows, run, group),
+            targets=[columns.target] if isinstance(columns.target, str) else columns.target,
         )
         for layer in names
     ]
+
+
+def _usable_layers(loaded: "LoadedRun", max_values: int) -> list[str]:
+    """Outer layers that are used and whose outputs can be embeddings, tried on one sample."""
+    features = torch.as_tensor(loaded.data.test_dataset[0][0])[None]
+    usable = []
+    for layer in outer_layers(loaded.model):
+        try:
+            embed(
+                loaded.model, [layer], [features], max_values=max_values, device="cpu", n_expected=1
+            )
+        except ValueError:
+            continue
+        usable.append(layer)
+    return usable

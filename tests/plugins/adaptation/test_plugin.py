@@ -12,6 +12,7 @@ from autrainer_ext.models import CPMobile
 from autrainer_ext.runs import read_run
 from autrainer_ext.serving.model_directory import write_model_directory
 from autrainer_ext_plugins.adaptation.plugin import KEY
+from autrainer_ext_plugins.adaptation.scores import shared_cells
 from autrainer_ext_plugins.plugin import load_plugin
 
 CLASSES = ["high", "low", "noise"]
@@ -238,3 +239,17 @@ def test_missing_recordings_are_named(trained, tmp_path):
 def test_configuration_makes_the_plugin():
     plugin = load_plugin("Adaptation")
     assert [method.name for method in plugin.methods] == ["source", "batch_norm", "tent", "ntta"]
+
+
+def test_methods_are_averaged_over_the_same_cells():
+    cells = [("tent", "white_noise"), ("tent", "low_pass"), ("source", "low_pass")]
+    rows = [
+        {"method": method, "corruption": corruption, "protocol": "online", "order": "shuffled"}
+        | {"run": "a", "severity": 1, "batch_size": 8, "seed": 1}
+        for method, corruption in cells
+    ]
+    shared = shared_cells(pd.DataFrame(rows))
+    assert shared["corruption"].tolist() == ["low_pass", "low_pass"]
+    assert set(shared["method"]) == {"tent", "source"}
+    assert shared_cells(pd.DataFrame(rows[::2])).empty is False
+    assert shared_cells(pd.DataFrame([rows[0], rows[2]])).empty

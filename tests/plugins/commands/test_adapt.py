@@ -39,8 +39,8 @@ def run(model, tmp_path, monkeypatch):
         soundfile.write(tmp_path / f"recordings/{index:02}.wav", noise, 16000)
     monkeypatch.chdir(tmp_path)
 
-    def run(*options, output="out", source=model):
-        arguments = ["autrainer-ext", "adapt", str(source), "recordings", output, "-q"]
+    def run(*options, output="out", source=model, inputs=("recordings",)):
+        arguments = ["autrainer-ext", "adapt", str(source), *inputs, output, "-q"]
         monkeypatch.setattr("sys.argv", [*arguments, *options])
         try:
             CLI(AutrainerCLI()).main()
@@ -155,3 +155,10 @@ def test_what_is_there_is_not_overwritten(run, tmp_path, capsys):
     assert [p.name for p in (tmp_path / "out").iterdir()] == ["notes.txt"]
     assert run(source=tmp_path, output="new") == 1
     assert "_best/model.pt' does not exist." in capsys.readouterr().err
+
+
+def test_single_files_are_used(run):
+    inputs = [f"recordings/{index:02}.wav" for index in range(4)]
+    options = ("--method", "batch_norm")
+    assert run(*options, inputs=inputs) == 0
+    assert pd.read_csv("out/adaptation.csv")["n_samples"].sum() == 4

@@ -56,14 +56,27 @@ def test_missing_parts_of_a_model_are_named_in_turn(tmp_path):
     arguments.check_model(model, "_best")
 
 
-def test_folders_without_audio_are_named(tmp_path):
-    with pytest.raises(ValueError, match="Input folder .*nowhere' does not exist"):
-        arguments.check_input_folder(tmp_path / "nowhere")
+def test_inputs_without_audio_are_named(tmp_path):
+    with pytest.raises(ValueError, match="Input .*nowhere' does not exist"):
+        arguments.check_inputs([tmp_path, tmp_path / "nowhere"])
     (tmp_path / "a.wav").touch()
-    arguments.check_input_folder(tmp_path)
-    assert arguments.find_audio_files(tmp_path, "wav", False) == ["a.wav"]
+    arguments.check_inputs([tmp_path, tmp_path / "a.wav"])
+    assert arguments.find_audio_files([tmp_path], "wav", False) == (tmp_path, ["a.wav"])
     with pytest.raises(ValueError, match="No 'flac' files found in "):
-        arguments.find_audio_files(tmp_path, "flac", True)
+        arguments.find_audio_files([tmp_path], "flac", True)
+
+
+def test_files_and_folders_are_named_by_their_path_in_the_folder_of_all(tmp_path, monkeypatch):
+    for name in ("one/a.wav", "one/deep/b.wav", "two/c.wav", "two/d.flac", "two/e.txt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    monkeypatch.chdir(tmp_path / "two")
+    find = arguments.find_audio_files
+    assert find(["c.wav"], "wav", False) == (tmp_path / "two", ["c.wav"])
+    assert find(["d.flac", "c.wav", "./c.wav"], "wav", False)[1] == ["c.wav", "d.flac"]
+    assert find(["../one", "."], "wav", False) == (tmp_path, ["one/a.wav", "two/c.wav"])
+    root, files = find(["../one", "c.wav", tmp_path / "two"], "wav", True)
+    assert (root, files) == (tmp_path, ["one/a.wav", "one/deep/b.wav", "two/c.wav"])
 
 
 def test_preprocessing_is_a_name_a_path_or_nothing(tmp_path, monkeypatch):

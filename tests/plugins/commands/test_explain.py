@@ -49,8 +49,8 @@ def explain(model, tmp_path, monkeypatch):
     write("recordings/b.wav")
     write("recordings/a.wav", n_samples=9000, channels=2, seed=1)
 
-    def explain(*options, output="out", served=model):
-        arguments = ["autrainer-ext", "explain", str(served), "recordings", output]
+    def explain(*options, output="out", served=model, inputs=("recordings",)):
+        arguments = ["autrainer-ext", "explain", str(served), *inputs, output]
         monkeypatch.setattr("sys.argv", [*arguments, *map(str, options)])
         try:
             CLI(AutrainerCLI()).main()
@@ -353,3 +353,12 @@ def test_published_measures_are_those_of_the_masks(explain):
     n_bins = 51 * 64
     # of a binary mask the Gini index is the share that is not kept, the entropy ln(kept bins)
     np.testing.assert_allclose(scores["SPS"] + np.exp(scores["COMP"]) / n_bins, 1, atol=1e-5)
+
+
+def test_single_files_and_folders_are_explained_together(explain):
+    write("other/c.wav", seed=2)
+    inputs = ("recordings/b.wav", "other")
+    assert explain("--explainer", "saliency", "--mask", "bin", "-q", inputs=inputs) == 0
+    assert set(table("out/scores.csv")["filename"]) == {"other/c.wav", "recordings/b.wav"}
+    assert explain(*FAST, output="single", inputs=("recordings/b.wav",)) == 0
+    assert set(table("single/scores.csv")["filename"]) == {"b.wav"}

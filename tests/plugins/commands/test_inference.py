@@ -37,8 +37,8 @@ def run(model, tmp_path, monkeypatch):
         soundfile.write(path, noise, 16000)
     monkeypatch.chdir(tmp_path)
 
-    def run(*options, output="out", served=model):
-        arguments = ["autrainer-ext", "inference", str(served), "recordings", output, "-q"]
+    def run(*options, output="out", served=model, inputs=("recordings",)):
+        arguments = ["autrainer-ext", "inference", str(served), *inputs, output, "-q"]
         monkeypatch.setattr("sys.argv", [*arguments, *options])
         try:
             CLI(AutrainerCLI()).main()
@@ -160,3 +160,12 @@ def test_command_reports_bad_files(command, run, model, tmp_path):
     assert result.returncode == 3, result.stderr
     assert "1 of 2 files predicted; see 'out/errors.csv'" in result.stdout
     assert "Traceback" not in result.stderr
+
+
+def test_single_files_and_folders_are_predicted_together(run, tmp_path):
+    assert run("-r") == 0
+    together = pd.read_csv("out/results.csv").set_index("filename")
+    assert run(output="files", inputs=("recordings/sub/a.wav", "recordings")) == 0
+    pd.testing.assert_frame_equal(pd.read_csv("files/results.csv").set_index("filename"), together)
+    assert run(output="single", inputs=("recordings/b.wav",)) == 0
+    assert pd.read_csv("single/results.csv")["filename"].tolist() == ["b.wav"]

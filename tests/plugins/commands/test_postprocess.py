@@ -8,6 +8,17 @@ pytestmark = pytest.mark.slow
 NO_PLUGIN = "id: NoPlugin\n_target_: fractions.Fraction\n"
 CONFIG = "id: RunNames\n_target_: run_names.RunNames\nautomatic: true\nsuffix: '!'\n"
 
+BREAKING = """
+from autrainer_ext_plugins.plugin import AbstractPlugin
+
+
+class Breaking(AbstractPlugin):
+    folder = "breaking"
+
+    def run(self, runs, folder):
+        {}["target_column"]
+"""
+
 
 @pytest.fixture(scope="module")
 def project(tiny, tmp_path_factory):
@@ -72,3 +83,38 @@ def test_mistakes_are_told_in_a_line(project, command, arguments, message):
     assert result.returncode in (1, 2)
     assert message in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_every_plugin_is_tried_and_failures_are_listed_at_the_end(project, command):
+    (project / "breaking.py").write_text(BREAKING)
+    (project / "conf/plugin/Breaking.yaml").write_text(
+        "id: Breaking\n_target_: breaking.Breaking\n"
+    )
+    result = command(
+        "autrainer-ext", "postprocess", "results", "plain", "--no-summary",
+        "-p", "Breaking", "Devices", "RunNames", cwd=project, check=False,
+    )  # fmt: skip
+    assert result.returncode == 3
+    assert "RunNames: results/plain/names" in result.stdout
+    breaking, devices = result.stderr.splitlines()[-2:]
+    assert breaking == "Breaking: KeyError: 'target_column'"
+    assert devices.startswith("Devices: Run ")
+
+
+def test_an_unfinished_run_is_left_out_with_the_remedy(project, command, tmp_path):
+    results = tmp_path / "results/clean"
+    shutil.copytree(project / "results/clean/training", results / "training")
+    (tmp_path / "conf").symlink_to(project / "conf")
+    (tmp_path / "run_names.py").symlink_to(project / "run_names.py")
+    first, second = sorted((results / "training").glob("Tiny_*"))
+    (first / "metrics.csv").unlink()
+    result = command(
+        "autrainer-ext", "postprocess", "results", "clean", "-p", "RunNames", cwd=tmp_path,
+        check=False,
+    )  # fmt: skip
+    assert result.returncode == 3
+    assert result.stderr.splitlines()[-1] == (
+        f"Run '{first.name}' is not finished and is left out, and so is the summary of the host: "
+        "train again to finish it, or delete it with: autrainer-ext rm-failed results clean"
+    )
+    assert pd.read_csv(results / "names/names.csv")["run"].tolist() == [f"{second.name}!"]

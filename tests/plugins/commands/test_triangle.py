@@ -65,7 +65,8 @@ def test_matrices_are_written_and_printed(triangle, tmp_path, capsys):
     assert "pred (0.59042184, 0.01208089, 0.39749728)" in printed
     folder = tmp_path / "entropy_triangle"
     table = pd.read_csv(folder / "coordinates.csv")
-    assert table.columns.tolist() == COLUMNS
+    of_runs = ("model", "dataset", "is_best")  # unknown for matrices in files
+    assert table.columns.tolist() == [name for name in COLUMNS if name not in of_runs]
     assert table["run"].unique().tolist() == ["ours", "theirs"]
     found = table.loc[4, ["divergence", "mutual_information", "variation"]].astype(float)
     np.testing.assert_allclose(found, (0.59042184, 0.01208089, 0.39749728), atol=1e-8)
@@ -132,3 +133,18 @@ def test_defaults_are_those_of_the_plugin_and_old_options_stay(root):
     new = parser.parse_args(["triangle", "--matrices", "a", "--class-names", "b", "--start", "3"])
     assert old == new
     assert (new.class_names, new.start) == ("b", 3)
+
+
+def test_matrices_need_no_option(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path, "68,2,4\n29,3,2\n20,2,3\n", "ours.csv")
+    write(tmp_path, "8,2,4\n2,3,2\n2,2,3\n", "theirs.csv")
+    arguments = ["ours.csv", "--matrices", "theirs.csv", "-q"]
+    monkeypatch.setattr("sys.argv", ["autrainer-ext", "triangle", *arguments])
+    CLI(AutrainerCLI()).main()
+    table = pd.read_csv("entropy_triangle/coordinates.csv")
+    assert table["run"].unique().tolist() == ["ours", "theirs"]
+    assert not {"model", "dataset", "is_best"} & set(table)
+    monkeypatch.setattr("sys.argv", ["autrainer-ext", "triangle"])
+    with pytest.raises(CommandLineError, match="Give at least one confusion matrix"):
+        CLI(AutrainerCLI()).main()

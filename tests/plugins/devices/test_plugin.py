@@ -9,7 +9,7 @@ from scipy.special import log_softmax
 
 from autrainer_ext.intervals import crossed_mean_interval, mean_interval
 from autrainer_ext.runs import read_run
-from autrainer_ext_plugins.plugin import load_plugin
+from autrainer_ext_plugins.plugin import load_plugin, suitable_runs
 
 SCENES = ["bus", "park", "tram"]
 
@@ -81,18 +81,20 @@ def test_scores_are_those_of_the_samples_of_each_device(tmp_path):
 def test_layout_of_task_1_has_classes_in_rows_and_devices_in_columns(tmp_path):
     run, outputs, targets, device = write_run(tmp_path, "run")
     _, table = analyse(tmp_path, [run])
-    assert table["class"].tolist() == ["all", *SCENES]
+    overall = pd.read_csv(tmp_path / "devices/task1_overall.csv").loc[0]
+    assert table["class"].tolist() == [*SCENES]
     losses = -log_softmax(outputs.astype(float), axis=1)[np.arange(90), targets]
     correct = outputs.argmax(axis=1) == targets
     table = table.set_index("class")
-    assert table.loc["all", "log_loss_b"] == pytest.approx(losses[device == "b"].mean(), rel=1e-6)
+    assert overall["log_loss_b"] == pytest.approx(losses[device == "b"].mean(), rel=1e-6)
     park = (device == "c") & (targets == 1)
     assert table.loc["park", "accuracy_c"] == pytest.approx(correct[park].mean())
     assert table.loc["tram", "accuracy"] == pytest.approx(correct[targets == 2].mean())
     # equally many samples: averages over classes and over devices are those over samples
     per_device = table[[f"accuracy_{d}" for d in "abc"]]
     np.testing.assert_allclose(per_device.mean(axis=1), table["accuracy"])
-    np.testing.assert_allclose(per_device.iloc[1:].mean(), per_device.loc["all"])
+    everything = overall[[f"accuracy_{d}" for d in "abc"]].astype(float)
+    np.testing.assert_allclose(per_device.mean(), everything)
 
 
 def test_intervals_over_groups_resample_what_was_recorded_at_once(tmp_path):
@@ -193,6 +195,7 @@ def test_runs_may_have_seen_different_devices(tmp_path):
         "devices.svg",
         "differences.csv",
         "task1.csv",
+        "task1_overall.csv",
     ]
 
 
@@ -207,7 +210,7 @@ def test_names_of_devices_may_be_numbers(tmp_path):
     [
         (
             {"column": "phone"},
-            "Unknown column 'phone' in the tables of 'run'.* Choose from: scene, device",
+            "The tables of 'run' have no column 'phone': set column .* of scene, device",
         ),
         (
             {"group": ["moment", "hour"]},
@@ -227,3 +230,20 @@ def test_bad_columns_are_named_and_nothing_is_written(tmp_path, settings, messag
 def test_column_must_be_a_name():
     with pytest.raises(ValueError, match="must be the name of a column, got 3"):
         load_plugin("Devices", {"column": 3})
+
+
+def test_another_column_does_not_replace_the_tables_of_devices(tmp_path):
+    run, *_ = write_run(tmp_path, "run")
+    by_device = analyse_first(tmp_path, [run])
+    load_plugin("Devices", {"column": "scene"}).run([run], tmp_path / "devices")
+    own = pd.read_csv(tmp_path / "devices/scene/devices.csv")
+    assert own["scene"].dropna().tolist() == SCENES
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "devices/devices.csv"), by_device)
+
+
+def test_only_classes_have_results_per_device(tmp_path):
+    run, *_ = write_run(tmp_path, "run")
+    scaler = "$autrainer.datasets.utils.MinMaxScaler==0.4.0:\n  target: loudness\n  minimum: 0.0\n"
+    (run.path / "target_transform.yaml").write_text(scaler)
+    with pytest.raises(ValueError, match="'run' is a run of regression: .* classification only"):
+        suitable_runs(load_plugin("Devices"), [run])

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from autrainer_ext.runs import RunOutputs
-from autrainer_ext_plugins.devices.tables import class_table, parts, sample_scores, scores
+from autrainer_ext_plugins.devices.tables import class_tables, parts, sample_scores, scores
 
 DEVICES = pd.Series(list("cabcab"))
 OUTPUTS = RunOutputs(
@@ -45,9 +45,13 @@ def test_scores_are_means_within_their_intervals():
     assert found["ema_low"] <= found["ema_high"]
 
 
-def test_class_table_has_all_classes_first_and_devices_in_columns():
-    table = class_table(OUTPUTS, DEVICES, sample_scores(OUTPUTS, NAMES)).set_index("class")
-    assert table.index.tolist() == ["all", "bus", "park"]
-    assert table.loc["all", "accuracy"] == pytest.approx(5 / 6)
-    assert table.loc["bus", "accuracy_a"] == 0.5
-    assert np.isnan(table.loc["bus", "accuracy_b"])
+def test_class_tables_have_devices_in_columns_and_classes_apart_from_their_mean():
+    samples = sample_scores(OUTPUTS, NAMES)
+    classes, overall = class_tables(OUTPUTS, DEVICES, samples)
+    assert classes["class"].tolist() == ["bus", "park"]
+    assert classes.loc[0, "accuracy_a"] == 0.5
+    assert np.isnan(classes.loc[0, "accuracy_b"])
+    assert len(overall) == 1
+    assert "class" not in overall
+    assert overall.loc[0, "accuracy"] == pytest.approx(5 / 6)
+    assert overall.loc[0, "accuracy_b"] == samples["accuracy"][(DEVICES == "b").to_numpy()].mean()

@@ -68,11 +68,11 @@ def test_texts_of_the_overview_do_not_overlap(drawn, families, seeds):
 
 
 def test_rows_of_the_overview_are_those_of_the_summary(drawn):
-    saved, summary = drawn(families=3, seeds=2)
+    saved, summary = drawn(families=3, seeds=3)
     _, first, second = saved["criteria_test"].axes
     rows = {view: summary[summary["view"] == view] for view in ("true", "pred", "joint")}
     names = [label.get_text() for label in first.get_yticklabels()]
-    assert names == [f"{name} (2 runs)" for name in rows["joint"]["criterion"]]
+    assert names == [f"{name} (3 seeds)" for name in rows["joint"]["criterion"]]
     bars, markers = first.collections
     values = rows["joint"]["mutual_information"]
     np.testing.assert_allclose(markers.get_offsets()[:, 0], values)
@@ -80,4 +80,15 @@ def test_rows_of_the_overview_are_those_of_the_summary(drawn):
     np.testing.assert_allclose([s[:, 0] for s in bars.get_segments()], limits)
     for drawn_view, view in zip(second.collections[1::2], ("true", "pred"), strict=True):
         np.testing.assert_allclose(drawn_view.get_offsets()[:, 0], rows[view]["divergence"])
-    assert "intervals over runs" in saved["criteria_test"]._suptitle.get_text()
+    assert "intervals over seeds" in saved["criteria_test"]._suptitle.get_text()
+
+
+def test_two_seeds_are_shown_instead_of_an_interval(drawn):
+    saved, summary = drawn(families=2, seeds=2)
+    _, first, _ = saved["criteria_test"].axes
+    assert "2 seeds: no interval, both shown" in saved["criteria_test"]._suptitle.get_text()
+    joint = summary[(summary["view"] == "joint") & (summary["split"] == "test")]
+    seeds = np.array([line.get_xdata() for line in first.lines])
+    assert seeds.shape == (2, 2)
+    np.testing.assert_allclose(seeds.mean(axis=1), joint["mutual_information"])
+    assert np.ptp(seeds, axis=1).all()

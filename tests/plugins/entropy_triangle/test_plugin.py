@@ -12,7 +12,8 @@ from autrainer_ext.runs import find_runs, read_run
 from autrainer_ext_plugins.plugin import load_plugin
 
 matplotlib.use("agg")
-KEYS = ["run", "criterion", "seed", "split", "iteration", "stratum_column", "stratum", "view"]
+KEYS = ["run", "criterion", "seed", "split", "iteration", "is_best"]
+KEYS += ["stratum_column", "stratum", "view"]
 COORDINATES = ["divergence", "mutual_information", "variation", "x", "y"]
 SCORES = ["accuracy", "balanced_accuracy", "ema", "nit"]
 COLUMNS = [*KEYS, *COORDINATES, "n_samples", *SCORES]
@@ -37,6 +38,7 @@ def make_run(experiment, criterion, seed, *, epochs=3, clean=True):
         "id": f"Toy-{criterion}",
         "criterion": {"torch.nn.CrossEntropyLoss": {}},
         "stratify": ["device", "city"],
+        "index_column": "filename",
         "target_column": "scene",
     }
     (path / ".hydra/config.yaml").write_text(yaml.safe_dump({"seed": seed, "dataset": dataset}))
@@ -190,6 +192,41 @@ def test_summary_is_the_mean_over_seeds_at_the_last_iteration(written):
     assert (row["x_low"], row["x_high"]) == pytest.approx((max(low, 0), min(high, 1)), abs=1e-7)
 
 
+@pytest.mark.parametrize(("checkpoint", "iteration"), [("best", 2), ("last", 3)])
+def test_summary_shows_the_best_iteration_on_dev_or_the_last_by_name(
+    tmp_path, checkpoint, iteration
+):
+    run = make_run(tmp_path / "exp", "CrossEntropy", 1)
+    table = run_plugin(run, tmp_path / "out", checkpoint=checkpoint)
+    summary = pd.read_csv(tmp_path / "out/summary.csv")
+    assert set(summary["checkpoint"]) == {checkpoint}
+    assert set(summary["iterations"]) == {iteration}
+    assert set(table.loc[table["is_best"], "iteration"]) == {2}
+    shown = table[table["iteration"] == iteration]
+    keys = ["split", "stratum_column", "stratum", "view"]
+    both = summary.merge(shown, on=keys)
+    assert len(both) == len(summary)
+    np.testing.assert_allclose(both["accuracy_x"], both["accuracy_y"])
+
+
+def test_the_best_iteration_is_shown_even_if_trajectories_leave_it_out(tmp_path):
+    run = make_run(tmp_path / "exp", "CrossEntropy", 1, epochs=5)
+    table = run_plugin(run, tmp_path / "out", start=4, every=4)
+    assert sorted(table["iteration"].unique()) == [2, 4, 5]
+
+
+def test_two_seeds_have_no_interval(tmp_path):
+    for seed in (1, 2):
+        make_run(tmp_path / "exp", "CrossEntropy", seed)
+    (tmp_path / "out").mkdir()
+    settings = {"n_resamples": 0, "figures": False}
+    load_plugin("EntropyTriangle", settings).run(find_runs(tmp_path, "exp"), tmp_path / "out")
+    summary = pd.read_csv(tmp_path / "out/summary.csv")
+    assert set(summary["n_runs"]) == {2}
+    assert summary["accuracy_sd"].notna().all()
+    assert summary.filter(regex="_(low|high)$").isna().all(axis=None)
+
+
 def test_figures_are_there_as_png_and_svg(written):
     experiment, _, folder = written
     runs = [path.name for path in (experiment / "training").iterdir()]
@@ -251,8 +288,9 @@ def test_long_trajectories_are_thinned(tmp_path):
     [
         ({"splits": ["dev", "val"]}, "Unknown split 'val'"),
         ({"splits": "dev"}, "Setting 'splits' must be a list, got 'dev'"),
-        ({"start": 0}, "start must be a whole number from 1 on, got 0"),
-        ({"every": 1.5}, "every must be a whole number from 1 on, got 1.5"),
+        ({"start": 0}, "Argument 'start' must be a whole number from 1 on, got 0"),
+        ({"every": 1.5}, "Argument 'every' must be a whole number from 1 on, got 1.5"),
+        ({"checkpoint": "first"}, "Unknown checkpoint 'first'.* Choose from: best, last"),
         ({"method": "normal"}, "Unknown .*method 'normal'"),
         ({"n_resamples": 1}, "Argument 'n_resamples' must be at least 2"),
         ({"n_resamples": -5}, "Argument 'n_resamples' must be at least 2"),
@@ -271,6 +309,7 @@ def test_missing_and_broken_outputs_are_named(tmp_path):
     (run.path / "_best/best_results.yaml").write_text("a: [")
     with pytest.raises(ValueError, match="best_results.yaml' names no best iteration"):
         run_plugin(run, tmp_path / "out")
+    (run.path / "_best/best_results.yaml").write_text("best_iteration: 1\n")
     (run.path / "epoch_1/dev_outputs.npy").write_bytes(b"")
     with pytest.raises(ValueError, match="dev_outputs.npy' is truncated or not a valid"):
         run_plugin(run, tmp_path / "out")

@@ -81,6 +81,22 @@ def test_first_samples_are_drawn(runs, tmp_path):
     assert names[0].startswith(runs[0].name)
 
 
+def test_cost_is_stated_and_fills_the_minutes(runs, tmp_path, capsys):
+    settings = SETTINGS | {"max_samples": None, "explainers": ["saliency"], "masks": ["bin"]}
+    load_plugin("Fidelity", settings | {"minutes": 1e-9}).run(runs, tmp_path)
+    message = capsys.readouterr().err
+    assert "Fidelity: 1 of 18 test samples of each of 2 runs, " in message
+    assert pd.read_csv(tmp_path / "scores.csv").groupby("run")["filename"].nunique().tolist() == [
+        1,
+        1,
+    ]
+    load_plugin("Fidelity", settings | {"minutes": None}).run(runs, tmp_path)
+    assert "Fidelity: 18 of 18 test samples" in capsys.readouterr().err
+    scores = pd.read_csv(tmp_path / "scores.csv")
+    assert scores.groupby("run")["filename"].nunique().tolist() == [18, 18]
+    assert scores.columns[:4].tolist() == ["run", "model", "criterion", "seed"]
+
+
 def test_missing_front_end_needs_a_baseline(runs, tmp_path):
     with pytest.raises(
         ValueError, match=f"'{runs[0].name}' saved no complete front end; set baseline"
@@ -93,8 +109,9 @@ def test_missing_front_end_needs_a_baseline(runs, tmp_path):
     [
         ({"explainers": ["magic"]}, "Unknown explainer 'magic'"),
         ({"masks": ["best"]}, "Unknown mask 'best'"),
-        ({"max_samples": 0}, "max_samples must be positive, got 0"),
-        ({"batch_size": 0}, "batch_size must be positive, got 0"),
+        ({"max_samples": 0}, "Argument 'max_samples' must be at least 1, got 0"),
+        ({"minutes": 0}, "Argument 'minutes' must be positive, got 0"),
+        ({"batch_size": 0}, "Argument 'batch_size' must be positive, got 0"),
     ],
 )
 def test_wrong_settings_are_named(setting, message):

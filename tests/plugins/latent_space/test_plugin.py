@@ -103,7 +103,7 @@ def test_summaries_and_distances_are_those_of_the_saved_diagrams(analysed):
     ("settings", "message"),
     [
         ({"layers": ["neck"]}, "Unknown layer 'neck'. .*Choose from: stem"),
-        ({"column": "phone"}, "Unknown column 'phone' in .*Choose from: filename, scene, device"),
+        ({"group": "phone"}, "Unknown column 'phone' in .*Choose from: filename, scene, device"),
         ({"checkpoint": "epoch_9"}, "cannot be loaded: .*epoch_9"),
     ],
 )
@@ -125,3 +125,14 @@ def test_without_maps_there_are_the_numbers(tiny, tmp_path, monkeypatch):
     assert not list((tmp_path / "coordinates").glob("*.png"))
     assert len(pd.read_csv(tmp_path / "separability.csv")) == 5 * len(runs)
     assert pd.read_csv(tmp_path / "separability_differences.csv").empty  # a single condition
+
+
+@pytest.mark.slow
+def test_without_devices_there_are_the_scores_of_classes(tiny, tmp_path, monkeypatch):
+    monkeypatch.chdir(tiny)
+    runs = find_runs(tiny / "results", "clean")
+    settings = {"layers": ["stages.2"], "methods": [], "points": 12, "column": "phone"}
+    load_plugin("LatentSpace", settings).run(runs, tmp_path)
+    scores = pd.read_csv(tmp_path / "phone/separability.csv")
+    assert set(scores["score"]) == {"class_probe", "class_silhouette"}
+    assert scores.columns[:4].tolist() == ["run", "model", "criterion", "seed"]
