@@ -63,13 +63,14 @@ def main(model: str, *files: str) -> None:
                 ]
             )
         table = np.array(rows, dtype=float)
-        print(
-            f"{name}: {len(files)} clips, {table[:, 4].mean():.1f} segments, {table[:, 5].mean():.0f} samples"
-        )
+        segments, samples = table[:, 4].mean(), table[:, 5].mean()
+        print(f"{name}: {len(files)} clips, {segments:.1f} segments, {samples:.0f} samples")
         for label, column in (("two seeds agree", 0), ("agree with 8192", 1)):
-            low, middle, high = np.quantile(table[:, column], [0, 0.5, 1])
+            agreement = table[:, column]
+            low, middle, high = np.quantile(agreement, [0, 0.5, 1])
             print(
-                f"  {label}: mean {table[:, column].mean():.3f}, {low:.3f} to {high:.3f}, median {middle:.3f}"
+                f"  {label}: mean {agreement.mean():.3f}, median {middle:.3f}, "
+                f"{low:.3f} to {high:.3f}"
             )
         share = 100 * table[:, 3].sum() / max(table[:, 2].sum(), 1)
         print(

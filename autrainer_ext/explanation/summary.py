@@ -170,8 +170,8 @@ def summarise_sanity(correlations: pd.DataFrame) -> pd.DataFrame:
     """Average the rank correlations of the sanity check over clips.
 
     Args:
-        correlations: Columns `run`, `filename`, `noise`, `explainer`, `layer` and `spearman`, which is
-            empty if an explanation is constant.
+        correlations: Columns `run`, `filename`, `noise`, `explainer`, `layer` and `spearman`, which
+            is empty if an explanation is constant.
 
     Returns:
         One row per run, noise, explainer and layer, in order of appearance: `n` (clips with a
