@@ -131,3 +131,31 @@ def cluster_contributions(values: np.ndarray, clusters: np.ndarray) -> np.ndarra
     mean = values.mean()
     deviations = np.bincount(inverse, weights=values - mean, minlength=len(labels))
     return mean + deviations * len(labels) / len(values)
+
+
+def difference_interval(
+    first: tuple[float, float, float], second: tuple[float, float, float]
+) -> tuple[float, float, float]:
+    """Difference of two independent estimates, with an interval made of their own intervals.
+
+    low = d - sqrt((a - a_low)^2 + (b_high - b)^2), high = d + sqrt((a_high - a)^2 + (b - b_low)^2)
+    with d = a - b. The interval keeps the asymmetry of the two intervals and has their coverage.
+
+    Args:
+        first: Estimate a, lower and upper limit.
+        second: Estimate b, lower and upper limit, of the same coverage.
+
+    Returns:
+        Difference, lower and upper limit; nan where a limit is nan.
+
+    Source:
+        Zou and Donner (2008), Construction of confidence limits about effect measures: a general
+        approach. doi:10.1002/sim.3095
+
+    Example:
+        >>> [round(each, 2) for each in difference_interval((0.7, 0.6, 0.9), (0.5, 0.5, 0.5))]
+        [0.2, 0.1, 0.4]
+    """
+    (a, a_low, a_high), (b, b_low, b_high) = first, second
+    below, above = np.hypot(a - a_low, b_high - b), np.hypot(a_high - a, b - b_low)
+    return a - b, float(a - b - below), float(a - b + above)

@@ -24,7 +24,7 @@ from autrainer_ext.explanation.attributors import lime
 from autrainer_ext.explanation.attributors.adapters import lime_image
 from autrainer_ext.explanation.segments import quickshift
 from autrainer_ext.models.fusion import fuse_batch_norms
-from autrainer_ext.serving.published import load_published
+from autrainer_ext.serving.published import load_cp_mobile
 from autrainer_ext.transforms import LogMelSpectrogram
 
 # as in the mask-and-reconstruct study, on the scale of CP-Mobile
@@ -48,7 +48,7 @@ def weights_of(maps: torch.Tensor, segments: torch.Tensor) -> np.ndarray:
 
 
 def main(state: str, *clips: str) -> None:
-    model, baseline = load_published(state), (np.log(1e-5) + 4.5) / 5
+    model, baseline = load_cp_mobile(state), (np.log(1e-5) + 4.5) / 5
     fused = fuse_batch_norms(model).to(memory_format=torch.channels_last)
     methods = {"lime 0.2.0.1, 1000": lambda x, y, s: lime_image(model, x, y, **s)} | {
         f"ours, {size}": lambda x, y, s, size=size: lime(fused, x, y, n_samples=size, **s)

@@ -17,7 +17,7 @@ import torch
 from autrainer_ext.explanation.fidelity import complexity, score_masks, sparseness
 from autrainer_ext.explanation.masks import MASKS, make_masks
 from autrainer_ext.models.fusion import fuse_batch_norms
-from autrainer_ext.serving.published import load_published
+from autrainer_ext.serving.published import load_cp_mobile
 
 SILENCE = -1.4
 
@@ -75,7 +75,7 @@ def clocks() -> np.ndarray:
 
 def main(state: str, n_clips: int = 8, rounds: int = 3) -> None:
     torch.manual_seed(0)
-    model = load_published(state)
+    model = load_cp_mobile(state)
     fused = fuse_batch_norms(model).to(memory_format=torch.channels_last)
     library, measure = quantus_or_numpy()
     clips = [torch.randn(1, 1, 501, 64) for _ in range(n_clips)]

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -68,6 +69,23 @@ def command():
         return result
 
     return run
+
+
+@pytest.fixture
+def file_size_limit():
+    """Limit the size of the files that this process writes: with file_size_limit(bytes)."""
+    resource = pytest.importorskip("resource", reason="needs limits of POSIX")
+
+    @contextmanager
+    def limited(size):
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    return limited
 
 
 EXPERIMENT = """

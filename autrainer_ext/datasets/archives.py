@@ -10,9 +10,12 @@ from zipfile import ZipFile
 
 from tqdm import tqdm
 
-from autrainer_ext.atomic import atomic_folder, is_free
+from autrainer_ext.atomic import atomic_folder, is_free, remove_leftovers
+
+from .folders import check_inside
 
 _PIECE = 2**20
+_LARGEST_RATIO = 20  # recordings shrink to a tenth at most, where they are not silent
 _PATIENCE_SECONDS = 60
 
 
@@ -58,18 +61,63 @@ def unpack(archive: ZipFile, pattern: str, folder: Path) -> None:
     Args:
         archive: Open archive. Only file contents are extracted, no links or permissions.
         pattern: Regular expression for full member names. Its group `path` is the path inside
-            `folder` and must not match paths that lead out of it.
+            `folder`.
         folder: New folder. It appears complete or not at all.
+
+    Raises:
+        OSError: If a member is damaged, or the members are far larger than recordings can be.
+        ValueError: If a member leads out of the folder.
     """
     if not is_free(folder):
         return
+    remove_leftovers(folder.parent)
+    check_sizes(archive)
     with atomic_folder(folder) as inside:
         for name in tqdm(archive.namelist(), desc=folder.parent.name, unit=" files"):
             if match := re.fullmatch(pattern, name):
-                target = inside / match["path"]
-                target.parent.mkdir(parents=True, exist_ok=True)
-                with archive.open(name) as source, open(target, "wb") as file:
-                    shutil.copyfileobj(source, file, _PIECE)
+                check_inside(match["path"])
+                extract(archive, name, inside / match["path"])
+
+
+def check_sizes(archive: ZipFile) -> None:
+    """Check that an archive does not unpack to far more than recordings do.
+
+    Args:
+        archive: Open archive.
+
+    Raises:
+        OSError: If the members are more than 20 times as large as in the archive.
+    """
+    members = archive.infolist()
+    packed = sum(member.compress_size for member in members)
+    size = sum(member.file_size for member in members)
+    if size > _LARGEST_RATIO * packed + _PIECE:
+        raise OSError(
+            f"Archive '{archive.filename}' of {packed} bytes would unpack to {size} bytes, "
+            f"expected at most {_LARGEST_RATIO} times as many."
+        )
+
+
+def extract(archive: ZipFile, name: str, target: Path) -> None:
+    """Extract one member; zipfile compares its size and checksum with the archive.
+
+    Args:
+        archive: Open archive.
+        name: Name of the member.
+        target: File to create. Its parent folders are created.
+
+    Raises:
+        OSError: If the member is damaged, encrypted or packed by an unknown method.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with open(target, "wb") as file:
+        try:
+            with archive.open(name) as source:
+                shutil.copyfileobj(source, file, _PIECE)
+        except OSError:
+            raise
+        except Exception as error:  # zipfile and its decompressors raise many kinds
+            raise OSError(f"Member '{name}' of the archive is damaged: {error}") from error
 
 
 def _receive(url: str, part: Path) -> None:

@@ -12,7 +12,7 @@ from autrainer.datasets import BaseClassificationDataset
 from autrainer.datasets.utils import DatasetWrapper
 from autrainer.transforms import SmartCompose
 
-from autrainer_ext.errors import unknown_name
+from .folders import read_csv
 
 _LOG = logging.getLogger(__name__)
 _GIB = 2**30
@@ -173,11 +173,8 @@ class CachedClassificationDataset(BaseClassificationDataset):
         path = Path(self.path, name)
         if not path.is_file():
             raise FileNotFoundError(f"Table '{path}' is missing.")
-        table = pd.read_csv(path, dtype={self.target_column: str})
-        for column in (self.index_column, self.target_column, *self.stratify, *columns):
-            if column not in table:
-                raise unknown_name("column", column, table, where=f"'{path}'")
-        return table
+        required = (self.index_column, self.target_column, *self.stratify, *columns)
+        return read_csv(path, required, dtype={self.target_column: str})
 
     def _init_dataset(self, df: pd.DataFrame, transform: SmartCompose) -> CachedFeatures:
         return CachedFeatures(

@@ -41,9 +41,8 @@ class CochlScene(OfficialSplitDataset):
         """
         record = archives / "record.json"
         download(RECORD, record)
-        for file in json.loads(record.read_text())["files"]:
-            if file["key"].startswith("CochlScene.z"):
-                download(file["links"]["self"], archives / file["key"], checksum=file["checksum"])
+        for name, url, checksum in _read_record(record):
+            download(url, archives / name, checksum=checksum)
         with open_split_zip(archives / _LAST) as archive:
             unpack(archive, _WANTED, archives / "unpacked")
         return archives / "unpacked"
@@ -59,6 +58,19 @@ class CochlScene(OfficialSplitDataset):
             FileNotFoundError: If one of the folders contains no recording.
         """
         return pd.concat([_read_split(tree, split) for split in _FOLDERS], ignore_index=True)
+
+
+def _read_record(path: Path) -> list[tuple[str, str, str]]:
+    """Name, URL and checksum of each part of the archive."""
+    try:
+        files = json.loads(path.read_text(encoding="utf-8"))["files"]
+        parts = [(file["key"], file["links"]["self"], file["checksum"]) for file in files]
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"Record '{path}' lists no files: delete it, then fetch again.") from error
+    for name, _, _ in parts:
+        if Path(name).name != name:
+            raise ValueError(f"Record '{path}' lists a file '{name}' that leads out of its folder.")
+    return [part for part in parts if part[0].startswith("CochlScene.z")]
 
 
 def _read_split(tree: Path, split: str) -> pd.DataFrame:

@@ -9,7 +9,7 @@ import pandas as pd
 from autrainer_ext.atomic import atomic_folder
 
 from .cached import CachedClassificationDataset
-from .folders import is_built, link
+from .folders import is_built, link, read_csv
 
 _FOLDS = (1, 2, 3, 4, 5)
 
@@ -75,7 +75,7 @@ class ESC50(CachedClassificationDataset):
         archives = root.with_name(f"{root.name}.download")
         tree = Path(source) if source else _download(archives)
         with atomic_folder(root) as folder:
-            table = pd.read_csv(tree / "meta" / "esc50.csv")
+            table = read_csv(tree / "meta" / "esc50.csv", ["filename", "fold"])
             (folder / "default").mkdir()
             link(table["filename"], tree / "audio", folder / "default")
             table.to_csv(folder / "esc50.csv", index=False)

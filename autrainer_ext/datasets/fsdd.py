@@ -15,6 +15,7 @@ from tqdm import tqdm
 from autrainer_ext.atomic import atomic_folder
 from autrainer_ext.errors import unknown_name
 
+from .archives import check_sizes, extract
 from .cached import CachedClassificationDataset
 from .folders import is_built, link
 
@@ -127,8 +128,9 @@ def _extract(url: str, recordings: Path) -> None:
             names = [name for name in members if _RECORDING.fullmatch(name)]
             if not names:
                 raise FileNotFoundError(f"{url} contains no recordings.")
+            check_sizes(archive)
             for name in names:
-                (recordings / name).write_bytes(archive.read(members[name]))
+                extract(archive, members[name], recordings / name)
 
 
 def _table(recordings: Path) -> pd.DataFrame:

@@ -27,6 +27,7 @@ _ENTRY = struct.Struct("<4s6H3I5H2I")
 _EXTRA = struct.Struct("<2H")
 _EXTRA_64 = struct.Struct("<2H3Q")
 _LONGEST_COMMENT = 2**16
+_MOST_FILES = 2**16
 # Values that refer to the 64-bit records.
 _LARGE_16, _LARGE_32 = 2**16 - 1, 2**32 - 1
 
@@ -43,27 +44,42 @@ def open_split_zip(last: Path) -> Iterator[ZipFile]:
 
     Raises:
         FileNotFoundError: If one of the files is missing.
-        BadZipFile: If `last` is not the end of an archive.
+        BadZipFile: If `last` is not the end of an archive, or the archive is damaged.
     """
+    with ExitStack() as stack:
+        try:
+            archive = _open(last, stack)
+        except (OSError, BadZipFile):
+            raise
+        except Exception as error:  # numbers that lead nowhere: struct.error, IndexError, ...
+            raise BadZipFile(f"The directory of the archive '{last}' is damaged.") from error
+        yield archive
+
+
+def _open(last: Path, stack: ExitStack) -> ZipFile:
+    """Open all files of a split archive as one archive."""
     end, locator = _read_end(last)
     n_files = locator[3] if locator else end[1] + 1
+    if n_files > _MOST_FILES:
+        raise BadZipFile(f"'{last}' states that the archive has {n_files} files.")
     names = [*(last.with_suffix(f".z{number:02d}") for number in range(1, n_files)), last]
-    with ExitStack() as stack:
-        files = [stack.enter_context(open(name, "rb")) for name in names]
-        sizes = [file.seek(0, os.SEEK_END) for file in files]
-        *starts, _ = accumulate(sizes, initial=0)
-        chain = io.BufferedReader(_Chain(files, sizes))
-        if locator:
-            chain.seek(starts[locator[1]] + locator[2])
-            *_, file, _, _, length, offset = _END_64.unpack(chain.read(_END_64.size))
-        else:
-            _, _, file, _, _, length, offset, _ = end
-        start = starts[file] + offset
-        chain.seek(start)
-        directory = _one_file_directory(chain.read(length), starts, start)
-        sizes[file:] = [offset] + [0] * (n_files - file - 1)  # excludes the old directory
-        whole = _Chain([*files, io.BytesIO(directory)], [*sizes, len(directory)])
-        yield stack.enter_context(ZipFile(io.BufferedReader(whole)))
+    files = [stack.enter_context(name.open("rb")) for name in names]
+    sizes = [file.seek(0, os.SEEK_END) for file in files]
+    *starts, total = accumulate(sizes, initial=0)
+    chain = io.BufferedReader(_Chain(files, sizes))
+    if locator:
+        chain.seek(starts[locator[1]] + locator[2])
+        *_, file, _, _, length, offset = _END_64.unpack(chain.read(_END_64.size))
+    else:
+        _, _, file, _, _, length, offset, _ = end
+    start = starts[file] + offset
+    if start + length > total:
+        raise BadZipFile(f"The directory of the archive '{last}' is damaged.")
+    chain.seek(start)
+    directory = _one_file_directory(chain.read(length), starts, start)
+    sizes[file:] = [offset] + [0] * (n_files - file - 1)  # excludes the old directory
+    whole = _Chain([*files, io.BytesIO(directory)], [*sizes, len(directory)])
+    return stack.enter_context(ZipFile(io.BufferedReader(whole)))
 
 
 class _Chain(io.RawIOBase):

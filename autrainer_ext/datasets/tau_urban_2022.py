@@ -11,7 +11,7 @@ from autrainer_ext.atomic import atomic_folder
 from autrainer_ext.errors import unknown_name
 
 from .cached import CachedClassificationDataset
-from .folders import is_built, link
+from .folders import is_built, link, read_csv
 
 TREE = "TAU-urban-acoustic-scenes-2022-mobile-development"
 _TABLE = "tau22.csv"
@@ -194,7 +194,9 @@ def read_setup(tree: Path) -> pd.DataFrame:
     """
     setup = tree / "evaluation_setup"
     tables = [
-        pd.read_csv(setup / f"fold1_{name}.csv", sep="\t", usecols=["filename"]).assign(split=split)
+        read_csv(setup / f"fold1_{name}.csv", ["filename"], sep="\t")[["filename"]].assign(
+            split=split
+        )
         for name, split in (("train", "train"), ("evaluate", "test"))
     ]
     table = pd.concat(tables, ignore_index=True)
@@ -217,12 +219,9 @@ def _download(archives: Path) -> Path:
 
 
 def _read_clips(file: str) -> pd.DataFrame:
-    with open(file) as lines:
-        separator = "\t" if "\t" in lines.readline() else ","
-    clips = pd.read_csv(file, sep=separator)
-    if "filename" not in clips:
-        raise unknown_name("column", "filename", clips, where=f"'{file}'")
-    return clips
+    with open(file, "rb") as lines:
+        separator = "\t" if b"\t" in lines.readline() else ","
+    return read_csv(file, ["filename"], sep=separator)
 
 
 def _select(table: pd.DataFrame, clips: pd.DataFrame, file: str) -> pd.DataFrame:

@@ -10,6 +10,7 @@ import pandas as pd
 import soundfile
 
 from .archives import download, unpack
+from .folders import read_csv
 from .official import OfficialSplitDataset
 
 ARCHIVE = "https://www.dropbox.com/s/c5ace70qh1vbyzb/vs_release_16k.zip?dl=1"
@@ -83,15 +84,19 @@ class VocalSound(OfficialSplitDataset):
 
 def _read_split(tree: Path, split: str) -> pd.DataFrame:
     name = f"{_LISTS[split]}.json"
-    entries = json.loads((tree / "datafiles" / name).read_text())["data"]
-    files = [entry["wav"].rpartition("/")[2] for entry in entries]
+    path = tree / "datafiles" / name
+    try:
+        entries = json.loads(path.read_text(encoding="utf-8"))["data"]
+        files = [str(entry["wav"]).rpartition("/")[2] for entry in entries]
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"List '{path}' is damaged: it names no recordings.") from error
     for file in files:
         if not _RECORDING.fullmatch(file):
             raise ValueError(f"'{file}' in '{name}' is not named speaker_take_sound.wav.")
     table = pd.DataFrame({"filename": files})
     table = table.join(table["filename"].str.extract(_RECORDING))
     table["gender"] = table["speaker"].str[0].map({"f": "female", "m": "male"})
-    meta = pd.read_csv(tree / "meta" / f"{_LISTS[split]}_meta.csv", header=None, names=_META)
+    meta = read_csv(tree / "meta" / f"{_LISTS[split]}_meta.csv", header=None, names=_META)
     meta = meta.drop_duplicates("speaker").drop(columns="meta_gender")
     return table.merge(meta, "left", "speaker")[[*_COLUMNS, "take"]].assign(split=split)
 

@@ -1,4 +1,13 @@
-"""Sample difficulty from the outputs of many checkpoints: measures, ranks, agreement of runs."""
+"""Sample difficulty from the outputs of many checkpoints: measures, ranks, agreement of runs.
+
+This room can be called: `autrainer_ext.difficulty(results)` is
+`autrainer_ext.front_door.difficulty.difficulty`. Without this, the room would hide the function of
+the same name as soon as it is imported.
+"""
+
+import pkgutil
+import sys
+from types import ModuleType
 
 from .agreement import (
     Agreement,
@@ -37,3 +46,12 @@ __all__ = [
     "rank_difficulty",
     "select_examples",
 ]
+
+
+class _CallableRoom(ModuleType):
+    def __call__(self, *arguments: object, **settings: object) -> object:
+        front_door = pkgutil.resolve_name("autrainer_ext.front_door.difficulty:difficulty")
+        return front_door(*arguments, **settings)
+
+
+sys.modules[__name__].__class__ = _CallableRoom

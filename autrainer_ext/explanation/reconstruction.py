@@ -129,20 +129,28 @@ class Reconstructor:
         rates = [getattr(transform, "target_sr", None) for transform in self._before]
         return next((rate for rate in reversed(rates) if rate), recording_rate)
 
-    def split(self, samples: torch.Tensor, mask: torch.Tensor) -> Parts:
+    def split(self, samples: torch.Tensor, mask: torch.Tensor, *, rate: int | None = None) -> Parts:
         """Split a recording into the parts that a mask keeps and removes, and what is unseen.
 
         Args:
             samples: Recording as input of the first transform, shape (channels, samples).
             mask: Mask of the features, shape (1, frames, bins), in [0, 1].
+            rate: Sample rate of the recording in Hz, checked against that of the front end.
+                Default: not checked.
 
         Returns:
             The parts of the input of the spectrogram.
 
         Raises:
-            ValueError: If the mask does not have the shape of the features, or a transform after
-                the spectrogram cannot be inverted.
+            ValueError: If the recording has another sample rate than the front end, the mask does
+                not have the shape of the features, or a transform after the spectrogram cannot be
+                inverted.
         """
+        if rate is not None and self.rate(rate) != self.front_end.sample_rate:
+            raise ValueError(
+                f"The recording has {rate} Hz, but the front end needs "
+                f"{self.front_end.sample_rate} Hz: resample the recording."
+            )
         waveform = self.analysed(samples)
         stages = self._stages(waveform)
         if stages[-1].shape[-2:] != mask.shape[-2:]:

@@ -5,8 +5,8 @@ Importing this module imports the training code of the host.
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
-import audobject
 import autrainer
 import torch
 from autrainer.augmentations import AugmentationManager
@@ -15,6 +15,8 @@ from autrainer.datasets import AbstractDataset
 from autrainer.models import AbstractModel
 from autrainer.transforms import TransformManager
 from omegaconf import DictConfig, OmegaConf
+
+from autrainer_ext.trust import check_configuration, load_description
 
 from .run import Run
 
@@ -51,7 +53,7 @@ def load_run(run: Run, checkpoint: str = "_best") -> LoadedRun:
         ValueError: If the checkpoint does not exist or the data cannot be found.
     """
     data = load_data(run)
-    return LoadedRun(OmegaConf.create(run.config), data, load_model(run.path, checkpoint))
+    return LoadedRun(_configuration(run), data, load_model(run.path, checkpoint))
 
 
 def load_data(run: Run) -> AbstractDataset:
@@ -67,9 +69,15 @@ def load_data(run: Run) -> AbstractDataset:
         Data set with its three splits and their transforms.
 
     Raises:
-        ValueError: If the data cannot be found.
+        ValueError: If the data cannot be found, or the configuration names anything but known
+            classes.
     """
-    config = OmegaConf.create(run.config)
+    config = _configuration(run)
+    config.dataset.pop("criterion", None)
+    for part in ("dataset", "augmentation", "model.transform"):
+        content = OmegaConf.select(config, part, default={})
+        plain = OmegaConf.to_container(content) if OmegaConf.is_config(content) else content
+        check_configuration({part.rpartition(".")[2]: plain}, run.path / ".hydra" / "config.yaml")
     seeds = [int(seed) for seed in str(config.seed).split("-")]
     set_seed(seeds[0])
     augmentations = AugmentationManager(config.augmentation).get_augmentations()
@@ -78,9 +86,7 @@ def load_data(run: Run) -> AbstractDataset:
         OmegaConf.select(config, "dataset.transform", default={}),
         *augmentations,
     ).get_transforms()
-    arguments = {
-        key: value for key, value in config.dataset.items() if key not in ("transform", "criterion")
-    }
+    arguments = {key: value for key, value in config.dataset.items() if key != "transform"}
     return autrainer.instantiate(
         OmegaConf.create(arguments),
         AbstractDataset,
@@ -91,6 +97,10 @@ def load_data(run: Run) -> AbstractDataset:
         batch_size=config.batch_size,
         inference_batch_size=config.inference_batch_size,
     )
+
+
+def _configuration(run: Run) -> DictConfig:
+    return cast("DictConfig", OmegaConf.load(run.path / ".hydra" / "config.yaml"))
 
 
 def load_model(directory: Path | str, checkpoint: str = "_best") -> AbstractModel:
@@ -111,7 +121,7 @@ def load_model(directory: Path | str, checkpoint: str = "_best") -> AbstractMode
     for path in (description, weights):
         if not path.is_file():
             raise ValueError(f"File '{path}' of the model does not exist.")
-    model = audobject.from_yaml(str(description))
+    model = load_description(description)
     try:
         model.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
     except RuntimeError as error:

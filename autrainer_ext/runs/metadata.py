@@ -45,7 +45,10 @@ def read_columns(run: Run) -> Columns:
     path = run.path / "_metadata" / "columns.yaml"
     configured = run.config["dataset"]
     if path.is_file():
-        configured = yaml.safe_load(path.read_text(encoding="utf-8"))
+        try:
+            configured = dict(yaml.safe_load(path.read_text(encoding="utf-8")))
+        except (TypeError, ValueError, RecursionError, yaml.YAMLError) as error:
+            raise ValueError(f"File '{path}' is damaged: it names no columns.") from error
     if {"index_column", "target_column"} <= set(configured):
         index, target = configured["index_column"], configured["target_column"]
         return Columns(index, target, list(configured.get("stratify") or []))
@@ -77,7 +80,11 @@ def read_metadata(run: Run, split: str) -> "pd.DataFrame":
         return getattr(_build(run, f"the table of its {split} split"), f"df_{split}")
     target = read_columns(run).target
     is_class = isinstance(target, str) and read_task(run.path) == "classification"
-    return pd.read_csv(path, dtype={target: str} if is_class else None)
+    try:
+        return pd.read_csv(path, dtype={target: str} if is_class else None)
+    except Exception as error:  # pandas and its parsers raise many kinds
+        reason = " ".join(str(error).split())
+        raise ValueError(f"Table '{path}' is damaged: {reason}") from error
 
 
 def _build(run: Run, missing: str) -> "AbstractDataset":

@@ -45,6 +45,8 @@ class RunOutputs:
                 f"Targets have shape {self.targets.shape} and type {self.targets.dtype}, expected "
                 "one class index per sample (augmentations that mix samples save soft targets)."
             )
+        if self.indices.ndim != 1:
+            raise ValueError(f"Indices have shape {self.indices.shape}, expected (samples,).")
         if not len(self.outputs) == len(self.targets) == len(self.indices):
             raise ValueError(
                 f"Outputs, targets and indices must have the same length, got {len(self.outputs)}, "
@@ -108,8 +110,8 @@ def read_arrays(
     outputs, targets, indices = (
         _load(folder / f"{_prefix(split)}_{kind}.npy") for kind in ("outputs", "targets", "indices")
     )
-    order = np.argsort(indices, kind="stable")
     try:
+        order = np.argsort(indices, kind="stable")
         return outputs[order], targets[order], indices[order]
     except IndexError as error:
         raise ValueError(f"Folder '{folder}' ({split_name(split)}): {error}") from error
@@ -210,10 +212,10 @@ def _target_arguments(directory: Path) -> dict[str, Any]:
     """Arguments of the saved target transform of the host."""
     path = Path(directory) / "target_transform.yaml"
     try:
-        ((_, arguments),) = yaml.safe_load(path.read_text()).items()
+        ((_, arguments),) = yaml.safe_load(path.read_text(encoding="utf-8")).items()
     except FileNotFoundError as error:
         raise ValueError(f"File '{path}' does not exist: it lists the class names.") from error
-    except (AttributeError, TypeError, ValueError, yaml.YAMLError) as error:
+    except Exception as error:  # YAML that parses may still hold anything
         raise ValueError(f"File '{path}' contains no class names.") from error
     if not isinstance(arguments, dict) or not isinstance(arguments.get("labels", []), list):
         raise ValueError(f"File '{path}' contains no class names.")
@@ -227,11 +229,14 @@ def _prefix(split: str) -> str:
 
 def _load(path: Path) -> np.ndarray:
     try:
-        return np.load(path, allow_pickle=False)
+        array = np.load(path, allow_pickle=False)
     except FileNotFoundError as error:
         raise ValueError(
             f"File '{path}' does not exist: training was interrupted, or these outputs were not "
             "saved."
         ) from error
-    except (ValueError, EOFError, OSError) as error:
+    except Exception as error:  # the parser of the header raises many kinds
         raise ValueError(f"File '{path}' is truncated or not a valid .npy file.") from error
+    if not isinstance(array, np.ndarray) or not np.issubdtype(array.dtype, np.number):
+        raise ValueError(f"File '{path}' does not hold an array of numbers.")
+    return array

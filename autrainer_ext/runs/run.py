@@ -1,12 +1,14 @@
 """Run directories of the host, read without importing the host."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import yaml
 
+_SECTIONS = ("dataset", "model", "optimizer", "scheduler", "augmentation")
 _ITERATION = re.compile(r"(epoch|step)_(\d+)")
 
 
@@ -16,12 +18,13 @@ class Run:
 
     Attributes:
         path: Directory of the run.
-        config: Configuration of the training, from `.hydra/config.yaml`.
+        config: Configuration of the training, from `.hydra/config.yaml`. A missing setting is a
+            `ValueError` that names the file and the setting.
         iterations: Evaluated iterations in ascending order, with the folder of each.
     """
 
     path: Path
-    config: dict[str, Any]
+    config: Mapping[str, Any]
     iterations: dict[int, Path]
 
     @property
@@ -45,6 +48,26 @@ class Run:
         return (self.path / "metrics.csv").is_file()
 
 
+class _Settings(dict[str, Any]):
+    """Settings of a file; what is missing is named with the file."""
+
+    def __init__(self, content: Mapping[str, Any], path: Path, prefix: str) -> None:
+        super().__init__(
+            {
+                key: _Settings(value, path, f"{prefix}{key}.") if isinstance(value, dict) else value
+                for key, value in content.items()
+            }
+        )
+        self._place = path, prefix
+        for key in _SECTIONS:
+            if not prefix and key in self and not isinstance(self[key], dict):
+                raise ValueError(f"Setting '{key}' of '{path}' must be a mapping.")
+
+    def __missing__(self, key: str) -> NoReturn:
+        path, prefix = self._place
+        raise ValueError(f"Configuration '{path}' has no setting '{prefix}{key}'.")
+
+
 def read_run(path: Path | str) -> Run:
     """Read a run directory.
 
@@ -63,13 +86,14 @@ def read_run(path: Path | str) -> Run:
         reason = "it has no .hydra/config.yaml" if path.is_dir() else "it does not exist"
         raise ValueError(f"'{path}' is not a run directory: {reason}.")
     try:
-        config = yaml.safe_load(config_file.read_text())
-    except yaml.YAMLError as error:
+        content = yaml.safe_load(config_file.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ValueError(f"Configuration '{config_file}' is not valid YAML.") from error
-    if not isinstance(config, dict):
+    if not isinstance(content, dict):
         raise ValueError(
-            f"Configuration '{config_file}' must be a mapping, got {type(config).__name__}."
+            f"Configuration '{config_file}' must be a mapping, got {type(content).__name__}."
         )
+    config = _Settings(content, config_file, "")
     folders = ((_ITERATION.fullmatch(folder.name), folder) for folder in path.iterdir())
     iterations = {int(match[2]): folder for match, folder in folders if match}
     return Run(path, config, dict(sorted(iterations.items())))
@@ -87,7 +111,7 @@ def best_iteration(run: Run) -> int:
     path = run.path / "_best" / "best_results.yaml"
     try:
         return int(yaml.safe_load(path.read_text())["best_iteration"])
-    except (OSError, KeyError, TypeError, ValueError, yaml.YAMLError) as error:
+    except (OSError, KeyError, TypeError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise ValueError(f"File '{path}' names no best iteration.") from error
 
 

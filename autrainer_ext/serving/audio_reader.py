@@ -17,8 +17,11 @@ import torch
 from autrainer.datasets.utils import AudioFileHandler
 from autrainer.serving import Inference
 
+from autrainer_ext.trust import check_model_directory
+
 from .audio_files import UnusableFileError, check_file
 from .front_end import Transform, stated_rate
+from .resampling import check_rate, resample
 
 _AMPLE_SAMPLES = 2**16  # longer than the analysis window of any front end
 _WORKERS = min(4, os.cpu_count() or 1)
@@ -52,14 +55,15 @@ class AudioReader(Inference):
         sample_rate: Sample rate of the recordings in Hz, or None if it is unknown.
 
     Raises:
-        ValueError: If the model cannot be loaded, or if lengths in seconds are given and the
-            sample rate is unknown.
+        ValueError: If the model cannot be loaded or names anything but known classes, or if
+            lengths in seconds are given and the sample rate is unknown.
     """
 
     resampled_rate: int | None
     sample_rate: int | None
 
     def __init__(self, **options: object) -> None:
+        check_model_directory(str(options.get("model_path")))
         try:
             super().__init__(**options)
         except Exception as error:
@@ -99,9 +103,7 @@ class AudioReader(Inference):
 
     def _load(self, path: str) -> torch.Tensor:
         try:
-            if self._is_fixed_rate():
-                self._check_rate(audiofile.sampling_rate(path))
-            samples = self.file_handler.load(path)
+            samples = self._read(path)
         except soundfile.LibsndfileError as error:
             raise UnusableFileError(f"not readable as audio: {error.error_string}") from error
         if samples.numel() == 0 and not self._min_length:
@@ -110,15 +112,24 @@ class AudioReader(Inference):
             raise UnusableFileError("holds samples that are not finite numbers")
         return samples
 
-    def _is_fixed_rate(self) -> bool:
-        return isinstance(self.file_handler, AudioFileHandler) and self.resampled_rate is None
-
-    def _check_rate(self, rate: int) -> None:
-        if self.sample_rate not in (None, rate):
+    def _read(self, path: str) -> torch.Tensor:
+        """Read a file as the file handler does, but resample at a bounded cost."""
+        if type(self.file_handler) is not AudioFileHandler:
+            return self.file_handler.load(path)
+        rate = audiofile.sampling_rate(path)
+        check_rate(rate)
+        if self.resampled_rate is None and self.sample_rate not in (None, rate):
             raise UnusableFileError(
                 f"sampled at {rate} Hz where the model expects {self.sample_rate} Hz and does not "
                 "resample"
             )
+        samples, _ = audiofile.read(path, always_2d=True)
+        return resample(
+            torch.from_numpy(samples),
+            rate,
+            self.resampled_rate or rate,
+            **self.file_handler.kwargs,
+        )
 
     def _cut(self, samples: torch.Tensor) -> Iterator[tuple[str | None, torch.Tensor]]:
         """Offset and samples of each window; without windows, the whole file."""

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import audobject
 import librosa
 import torch
 from autrainer.transforms import PannMel
 
 from autrainer_ext.transforms import LogSpectrogram
+from autrainer_ext.trust import load_description
 
 Transform = Callable[[torch.Tensor], torch.Tensor]
 _SAVED = ("preprocess_pipeline.yaml", "inference_transform.yaml")
@@ -65,9 +65,12 @@ def read_transforms(directory: Path) -> list[Transform]:
 
     Returns:
         Transforms in the order in which they are applied; a missing file contributes none.
+
+    Raises:
+        ValueError: If a file names anything but known classes, or cannot be read.
     """
     paths = [directory / name for name in _SAVED if (directory / name).is_file()]
-    return [t for path in paths for t in audobject.from_yaml(str(path)).transforms]
+    return [t for path in paths for t in load_description(path).transforms]
 
 
 def stated_rate(transforms: Iterable[object]) -> int | None:

@@ -31,6 +31,7 @@ class BatchedInference(AudioReader):
     Args:
         batch_size: Most inputs per forward pass, or None for as many as fit.
         device: Device of the network; see `choose_device`. The front end runs on the processor.
+        n_expected: Number of files of all calls of `run`, or None for many.
         **options: Options of `AudioReader`.
 
     Raises:
@@ -38,12 +39,19 @@ class BatchedInference(AudioReader):
     """
 
     def __init__(
-        self, *, batch_size: int | None = None, device: str = "auto", **options: object
+        self,
+        *,
+        batch_size: int | None = None,
+        device: str = "auto",
+        n_expected: int | None = None,
+        **options: object,
     ) -> None:
         choose_device(device)
         super().__init__(**options)
         self.batch_size = batch_size
         self.device = device
+        self.n_expected = n_expected
+        self._engines: dict[bool, ForwardPass] = {}  # with and without embeddings
 
     def run(
         self,
@@ -70,12 +78,7 @@ class BatchedInference(AudioReader):
         vectors: dict[str, dict[str | None, torch.Tensor | None]] = {file: {} for file in files}
         reasons: dict[str, str] = {}
         prepared = self._prepare_ahead(directory, progress(files), reasons)
-        forward = ForwardPass(
-            _WithEmbeddings(self.model) if embeddings else self.model,
-            device=self.device,
-            batch_size=self.batch_size,
-            n_expected=None if self._window_length else len(files),
-        )
+        forward = self._engine(embeddings)
         for batch in _batches(prepared, forward):
             for window, computed in zip(batch, _compute(batch, forward), strict=True):
                 if isinstance(computed, UnusableFileError):
@@ -97,6 +100,17 @@ class BatchedInference(AudioReader):
             ),
             errors=error_table(files, reasons),
         )
+
+    def _engine(self, embeddings: bool) -> ForwardPass:
+        """Forward passes of the model, the same in all calls: exporting it takes seconds."""
+        if embeddings not in self._engines:
+            self._engines[embeddings] = ForwardPass(
+                _WithEmbeddings(self.model) if embeddings else self.model,
+                device=self.device,
+                batch_size=self.batch_size,
+                n_expected=None if self._window_length else self.n_expected,
+            )
+        return self._engines[embeddings]
 
     def _row(self, window: Window, output: torch.Tensor) -> dict[str, Any]:
         probabilities = self.target_transform.probabilities_inference(output)

@@ -1,5 +1,6 @@
 """Write model directories for `autrainer inference`."""
 
+import io
 from pathlib import Path
 from typing import Any, cast
 
@@ -46,7 +47,7 @@ def write_model_directory(
         raise ValueError(
             f"Class names must be different and in ascending order, got {class_names}."
         )
-    file_handler, pipeline = _build_preprocessing(Path(preprocessing))
+    file_handler, pipeline = build_preprocessing(Path(preprocessing))
     objects = {
         "model.yaml": model,
         "target_transform.yaml": LabelEncoder(class_names),
@@ -59,10 +60,35 @@ def write_model_directory(
         for name, saved in objects.items():
             saved.to_yaml(str(folder / name))
         (folder / "_best").mkdir()
-        torch.save(model.state_dict(), folder / "_best" / "model.pt")
+        save_tensors(model.state_dict(), folder / "_best" / "model.pt")
 
 
-def _build_preprocessing(path: Path) -> tuple[AbstractFileHandler, SmartCompose]:
+def save_tensors(content: object, path: Path) -> None:
+    """Save tensors as PyTorch does.
+
+    On a full disk, `torch.save` raises errors that name neither the file nor the reason.
+
+    Args:
+        content: Tensor, or weights of a network.
+        path: File to create.
+
+    Raises:
+        OSError: If the file cannot be written.
+    """
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    path.write_bytes(buffer.getbuffer())
+
+
+def build_preprocessing(path: Path) -> tuple[AbstractFileHandler, SmartCompose]:
+    """Build the file handler and the transforms of a preprocessing configuration.
+
+    Args:
+        path: YAML file of the configuration.
+
+    Raises:
+        ValueError: If the file does not exist.
+    """
     if not path.is_file():
         known = sorted(file.stem for file in path.parent.glob("*.yaml"))
         raise unknown_name(

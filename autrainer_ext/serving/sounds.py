@@ -4,7 +4,9 @@ from pathlib import Path
 
 import soundfile
 import torch
-import torchaudio
+
+from .audio_files import UnusableFileError
+from .resampling import resample
 
 
 def read_sounds(directory: Path | str, sample_rate: int) -> list[torch.Tensor]:
@@ -42,4 +44,7 @@ def _read(path: Path, sample_rate: int) -> torch.Tensor:
     sound = torch.from_numpy(samples.mean(axis=1))
     if not sound.isfinite().all() or not sound.any():
         raise ValueError(f"Recording '{path}' is silent or has values that are not finite.")
-    return torchaudio.functional.resample(sound, rate, sample_rate)
+    try:
+        return resample(sound, rate, sample_rate)
+    except UnusableFileError as error:
+        raise ValueError(f"File '{path}' cannot be used: {error}.") from error

@@ -14,33 +14,53 @@ from autrainer.core.scripts import AbstractScript, CommandLineError
 from autrainer.core.scripts.cli import CLI as AutrainerCLI
 
 import autrainer_ext
+from autrainer_ext.trust import SETTING, trust
 from autrainer_ext_plugins.commands.adapt import AdaptScript
 from autrainer_ext_plugins.commands.configurations import (
     ListConfigurationsScript,
     ShowConfigurationScript,
 )
 from autrainer_ext_plugins.commands.demo import DemoScript
+from autrainer_ext_plugins.commands.evaluate import EvaluateScript
 from autrainer_ext_plugins.commands.explain import ExplainScript
 from autrainer_ext_plugins.commands.fetch import FetchSourceScript
 from autrainer_ext_plugins.commands.hosts import host_command_line
 from autrainer_ext_plugins.commands.import_cp_mobile import ImportCPMobileScript
 from autrainer_ext_plugins.commands.inference import BatchedInferenceScript
 from autrainer_ext_plugins.commands.postprocess import PluginPostprocessScript
+from autrainer_ext_plugins.commands.preprocess import CompletePreprocessScript
 from autrainer_ext_plugins.commands.train import TidyTrainScript
 from autrainer_ext_plugins.commands.triangle import TriangleScript
 
+# commands that build what a model directory or a run names
+_LOADING = {"inference", "explain", "adapt", "evaluate", "export", "postprocess", "report"}
 _HOST_EXAMPLE = re.compile(r"^(Example: )(autrainer|aucurriculum)(?= )")
 COMMANDS: list[type[AbstractScript]] = [
     ListConfigurationsScript,
     ShowConfigurationScript,
     FetchSourceScript,
+    CompletePreprocessScript,
     BatchedInferenceScript,
     ImportCPMobileScript,
     ExplainScript,
+    EvaluateScript,
     DemoScript,
     TriangleScript,
     AdaptScript,
 ]
+
+
+class _Trust(argparse.Action):
+    """Option that trusts a package; it leaves nothing in the arguments of the command."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: object,
+        option_string: str | None = None,
+    ) -> None:
+        trust(str(values))
 
 
 class CLI(AutrainerCLI):
@@ -75,6 +95,16 @@ class CLI(AutrainerCLI):
                 action.version = f"%(prog)s {autrainer_ext.__version__}"
         for script in self.scripts:
             script.parser.prog = f"autrainer-ext {script.command}"
+            if script.command in _LOADING:
+                script.parser.add_argument(
+                    "--trust",
+                    action=_Trust,
+                    dest=argparse.SUPPRESS,
+                    metavar="PACKAGE",
+                    help="Package that models and runs may name besides the hosts, this package,\n"
+                    "torch and torchaudio, such as that of your own networks. Can be repeated;\n"
+                    f"the environment variable {SETTING} holds a list (A,B).",
+                )
         return parser
 
 

@@ -1,6 +1,6 @@
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from zipfile import BadZipFile, ZipFile
+from zipfile import ZipFile
 
 import pytest
 
@@ -125,7 +125,7 @@ def test_damaged_member_leaves_no_folder(tmp_path):
     file = tmp_path / "archive"
     make_zip(file, ["a/first.wav", "a/second.wav"]).close()
     file.write_bytes(file.read_bytes().replace(b"sound of a/second", b"noise of a/second"))
-    with ZipFile(file) as archive, pytest.raises(BadZipFile, match="CRC-32 .*a/second"):
+    with ZipFile(file) as archive, pytest.raises(OSError, match="damaged: .*CRC-32 .*a/second"):
         unpack(archive, r"(?P<path>a/\w+\.wav)", tmp_path / "out")
     assert [p.name for p in tmp_path.iterdir()] == ["archive"]
 

@@ -10,7 +10,7 @@ from autrainer_ext.models.cp_mobile_published import (
     infer_arguments,
     rename_published,
 )
-from autrainer_ext.serving.published import load_published
+from autrainer_ext.serving.published import load_cp_mobile
 
 
 def published_name(name):
@@ -45,7 +45,7 @@ def published_state(model, prefix=""):
 
 
 def test_published_logits(shared):
-    model = load_published(shared / "cp_mobile_tau22/state.npz")
+    model = load_cp_mobile(shared / "cp_mobile_tau22/state.npz")
     reference = np.load(shared / "cp_mobile_tau22/reference_256x65.npz")
     features = torch.from_numpy(reference["features"]).transpose(2, 3)
     with torch.inference_mode():
@@ -77,13 +77,13 @@ def test_checkpoint_of_a_trainer(tmp_path, small):
     torch.save({"epoch": 3, "state_dict": state}, tmp_path / "last.ckpt")
     features = torch.randn(2, 1, 40, 64)
     expected = small.eval()(features)
-    assert torch.equal(load_published(tmp_path / "last.ckpt")(features), expected)
+    assert torch.equal(load_cp_mobile(tmp_path / "last.ckpt")(features), expected)
 
 
 def test_network_without_response_norm_has_the_strides_of_2024(tmp_path):
     model = CPMobile(3, 32, 1.8, 2.1, strides=STRIDES_2024, response_norm=False)
     torch.save(published_state(model), tmp_path / "baseline.pt")
-    loaded = load_published(tmp_path / "baseline.pt")
+    loaded = load_cp_mobile(tmp_path / "baseline.pt")
     assert loaded.strides == STRIDES_2024
     features = torch.randn(1, 1, 65, 256)
     assert torch.equal(loaded(features), model.eval()(features))
@@ -96,26 +96,26 @@ def test_code_in_a_checkpoint_is_not_executed(tmp_path):
 
     torch.save({"state_dict": Attack()}, tmp_path / "evil.ckpt")
     with pytest.raises(ValueError, match="evil.ckpt': The file holds more than weights"):
-        load_published(tmp_path / "evil.ckpt")
+        load_cp_mobile(tmp_path / "evil.ckpt")
     np.savez(tmp_path / "evil.npz", a=np.array(Attack(), dtype=object))
     with pytest.raises(ValueError, match="evil.npz': The file does not hold weights"):
-        load_published(tmp_path / "evil.npz")
+        load_cp_mobile(tmp_path / "evil.npz")
     assert not (tmp_path / "executed").exists()
 
 
 def test_other_files_are_named(tmp_path, small):
     with pytest.raises(ValueError, match="none.npz': The file does not exist"):
-        load_published(tmp_path / "none.npz")
+        load_cp_mobile(tmp_path / "none.npz")
     (tmp_path / "text.ckpt").write_text("weights")
     with pytest.raises(ValueError, match=r"text.ckpt'"):
-        load_published(tmp_path / "text.ckpt")
+        load_cp_mobile(tmp_path / "text.ckpt")
     torch.save({"fc.weight": torch.ones(2, 2)}, tmp_path / "other.pt")
     with pytest.raises(ValueError, match="'in_c.0.0.weight' is missing"):
-        load_published(tmp_path / "other.pt")
+        load_cp_mobile(tmp_path / "other.pt")
     state = published_state(small)
     state.pop("stages.s2.b5.block.1.0.weight")
     torch.save(state, tmp_path / "cut.pt")
     with pytest.raises(
         ValueError, match=r"cut.pt'.*not a CP-Mobile: missing.*stages.1.1.depthwise.0.weight"
     ):
-        load_published(tmp_path / "cut.pt")
+        load_cp_mobile(tmp_path / "cut.pt")

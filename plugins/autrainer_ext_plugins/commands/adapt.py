@@ -195,10 +195,9 @@ def _write(
     args: AdaptArgs, method: "AdaptationMethod", steps: "pd.DataFrame", errors: "pd.DataFrame"
 ) -> None:
     """Write the model directory, the steps and the unusable files."""
-    import torch
-
     from autrainer_ext.atomic import atomic_folder
     from autrainer_ext.serving.audio_files import write_errors
+    from autrainer_ext.serving.model_directory import save_tensors
     from autrainer_ext_plugins.writing import write_table
 
     with atomic_folder(Path(args.output)) as folder:
@@ -206,6 +205,6 @@ def _write(
             if Path(args.model, name).is_file():
                 shutil.copy(Path(args.model, name), folder)
         (folder / "_best").mkdir()
-        torch.save(method.model.cpu().state_dict(), folder / "_best" / "model.pt")
+        save_tensors(method.model.cpu().state_dict(), folder / "_best" / "model.pt")
         write_table(steps, folder / "adaptation.csv")
         write_errors(errors, folder)

@@ -13,7 +13,7 @@ from typing import Any
 
 from autrainer.core.scripts import CommandLineError
 
-from autrainer_ext.atomic import is_free
+from autrainer_ext.atomic import is_free, is_temporary, remove_leftovers
 from autrainer_ext.configurations import configuration_names, find_configuration
 from autrainer_ext.errors import unknown_name
 from autrainer_ext.serving.audio_files import collect_files
@@ -149,12 +149,13 @@ def reporting_errors(parser: argparse.ArgumentParser) -> Iterator[None]:
         parser: Parser of the command.
 
     Raises:
-        CommandLineError: If the block raises `ValueError` or `FileExistsError`.
+        CommandLineError: If the block raises `ValueError` or `OSError`.
     """
     try:
         yield
-    except (ValueError, FileExistsError) as error:
-        raise CommandLineError(parser, str(error), code=1) from error
+    except (ValueError, OSError) as error:
+        message = " ".join(str(error).split())
+        raise CommandLineError(parser, message, code=1) from error
 
 
 def check_model(directory: Path | str, checkpoint: str) -> None:
@@ -183,11 +184,13 @@ def check_inputs(inputs: Iterable[Path | str]) -> None:
         inputs: Audio files and folders of audio files.
 
     Raises:
-        ValueError: If one of them does not exist.
+        ValueError: If one of them does not exist or cannot be read.
     """
     for path in inputs:
         if not Path(path).exists():
             raise ValueError(f"Input '{path}' does not exist.")
+        if Path(path).is_dir() and not os.access(path, os.R_OK | os.X_OK):
+            raise ValueError(f"Input '{path}' cannot be read: permission denied.")
 
 
 def find_audio_files(
@@ -257,6 +260,7 @@ def check_free(output: Path | str) -> None:
     Raises:
         ValueError: If it is a file or a folder that is not empty.
     """
+    remove_leftovers(Path(output).parent)
     if not is_free(Path(output)):
         raise ValueError(f"Output '{output}' exists and is not an empty folder: choose another.")
 
@@ -276,6 +280,7 @@ def earlier_results(output: Path, overwrite: bool, is_result: Callable[[Path], b
         ValueError: If the output is a file, contains results that may not be replaced, or contains
             any file that is not an earlier result.
     """
+    remove_leftovers(output, recursive=True)
     if is_free(output):
         return []
     if not output.is_dir():
@@ -284,7 +289,9 @@ def earlier_results(output: Path, overwrite: bool, is_result: Callable[[Path], b
         raise ValueError(
             f"Output folder '{output}' is not empty: choose another, or add --overwrite."
         )
-    files = [path for path in sorted(output.rglob("*")) if not path.is_dir()]
+    entries = [entry for entry in output.iterdir() if not is_temporary(entry)]
+    within = [path for entry in entries for path in (entry, *entry.rglob("*"))]
+    files = sorted(path for path in within if not path.is_dir())
     for file in files:
         name = file.relative_to(output)
         if not is_result(name):
@@ -306,7 +313,10 @@ def read_class_list(path: Path | str) -> list[str]:
     """
     if not Path(path).is_file():
         raise ValueError(f"File of class names '{path}' does not exist.")
-    lines = Path(path).read_text(encoding="utf-8").splitlines()
+    try:
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"File of class names '{path}' is not text in UTF-8.") from error
     names = [line.strip() for line in lines if line.strip()]
     if not names:
         raise ValueError(f"File of class names '{path}' is empty.")

@@ -68,10 +68,10 @@ class ImportCPMobileScript(AbstractScript):
             CommandLineError: If the weights, the class names or the output folder cannot be used.
         """
         from autrainer_ext.serving.model_directory import write_model_directory
-        from autrainer_ext.serving.published import load_published
+        from autrainer_ext.serving.published import load_cp_mobile
 
         with reporting_errors(self.parser):
-            model = load_published(args.state)
+            model = load_cp_mobile(args.state)
             front_end = "cp_mobile_32k" if model.response_norm else "dcase2024_32k"
             write_model_directory(
                 args.output,

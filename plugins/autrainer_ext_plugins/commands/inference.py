@@ -1,5 +1,6 @@
 """Command `inference`: the host's command in batches, with bad files reported in `errors.csv`."""
 
+import hashlib
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,6 +8,9 @@ from typing import TYPE_CHECKING
 
 from autrainer.core.scripts import CommandLineError, InferenceScript
 from autrainer.core.scripts.inference_script import InferenceArgs
+
+import autrainer_ext
+from autrainer_ext.trust import DESCRIPTIONS
 
 from .arguments import (
     add_options,
@@ -23,6 +27,7 @@ from .arguments import (
 if TYPE_CHECKING:
     from autrainer_ext.serving.inference import BatchedInference
 
+_FILES_AT_ONCE = 64  # of which at most those of one killed process have to be predicted again
 _TABLES = {"results.csv", "results.yaml", "errors.csv"}
 _HELP = {
     "model": "Run or model directory, or a model of Hugging Face:\n"
@@ -93,21 +98,13 @@ class BatchedInferenceScript(InferenceScript):
         """
         self._check_options(args)
         with reporting_errors(self.parser):
-            _check_paths(args)
+            earlier = _check_paths(args)
             root, files = find_audio_files(args.input, args.extension, args.recursive)
             args.model = self._assert_model_exists(args)
             check_model(args.model, args.checkpoint)
-            inference = _load(args)
-        from autrainer_ext.serving.predictions import write_predictions
-
-        progress = progress_bar(
-            "Inference",
-            quiet=args.quiet or args.update_frequency == 0,
-            miniters=args.update_frequency,
-        )
-        predictions = inference.run(str(root), files, embeddings=args.embeddings, progress=progress)
-        write_predictions(predictions, Path(args.output), args.extension)
-        self._report(args, len(files), len(predictions.errors))
+            inference = _load(args, len(files))
+            n_failed = _predict(args, inference, root, files, earlier)
+        self._report(args, len(files), n_failed)
 
     def _check_options(self, args: BatchedInferenceArgs) -> None:
         if (args.window_length is None) != (args.stride_length is None):
@@ -131,22 +128,76 @@ class BatchedInferenceScript(InferenceScript):
             sys.exit(3)
 
 
-def _check_paths(args: BatchedInferenceArgs) -> None:
-    """Check all paths, and replace the name of the preprocessing configuration by its path."""
+def _check_paths(args: BatchedInferenceArgs) -> list[Path]:
+    """Check all paths, and replace the name of the preprocessing configuration by its path.
+
+    Returns:
+        Earlier results to replace.
+    """
     if not args.model.startswith("hf:"):
         check_model(args.model, args.checkpoint)
     check_inputs(args.input)
     args.preprocess_cfg = find_preprocessing(str(args.preprocess_cfg))
     output = Path(args.output)
     has_results = (output / "results.csv").is_file()
-    earlier_results(
+    return earlier_results(
         output,
         args.overwrite,
         lambda path: str(path) in _TABLES or (has_results and path.suffix == ".pt"),
     )
 
 
-def _load(args: BatchedInferenceArgs) -> "BatchedInference":
+def _predict(
+    args: BatchedInferenceArgs,
+    inference: "BatchedInference",
+    root: Path,
+    files: list[str],
+    earlier: list[Path],
+) -> int:
+    """Predict files and write the tables; predictions of a call that was killed are kept.
+
+    Returns:
+        Number of files that cannot be predicted.
+    """
+    from autrainer_ext.serving.predictions import PredictionsInProgress
+
+    predictions = PredictionsInProgress(Path(args.output), root, args.extension, _settings(args))
+    progress = progress_bar(
+        "Inference",
+        quiet=args.quiet or args.update_frequency == 0,
+        miniters=args.update_frequency,
+    )
+    waiting = predictions.waiting(files)
+    shown = iter(progress(waiting))
+    at_once = max(_FILES_AT_ONCE, 2 * (args.batch_size or 0))
+    for start in range(0, len(waiting), at_once):
+        some = waiting[start : start + at_once]
+        predictions.add(
+            inference.run(
+                str(root),
+                some,
+                embeddings=args.embeddings,
+                progress=lambda names: (next(shown) for _ in names),
+            )
+        )
+    next(shown, None)  # closes the bar
+    predictions.publish(files, earlier)
+    return len(predictions.errors)
+
+
+def _settings(args: BatchedInferenceArgs) -> dict[str, object]:
+    """Everything that predictions depend on, except the recordings."""
+    folder = Path(args.model)
+    paths = [folder / name for name in DESCRIPTIONS] + [folder / args.checkpoint / "model.pt"]
+    paths += [Path(args.preprocess_cfg)] if args.preprocess_cfg not in (None, "default") else []
+    digest = hashlib.sha256(autrainer_ext.__version__.encode())
+    for path in paths:
+        digest.update(path.read_bytes() if path.is_file() else b"missing")
+    options = ("window_length", "stride_length", "min_length", "sample_rate", "embeddings")
+    return {"model": digest.hexdigest()} | {name: getattr(args, name) for name in options}
+
+
+def _load(args: BatchedInferenceArgs, n_files: int) -> "BatchedInference":
     from autrainer_ext.serving.inference import BatchedInference
 
     inference = BatchedInference(
@@ -159,6 +210,7 @@ def _load(args: BatchedInferenceArgs) -> "BatchedInference":
         min_length=args.min_length,
         sample_rate=args.sample_rate,
         batch_size=args.batch_size,
+        n_expected=n_files,
     )
     resampled = inference.resampled_rate
     if args.sample_rate and resampled and args.sample_rate != resampled:

@@ -9,6 +9,7 @@ import yaml
 from autrainer.core.scripts import AbstractScript, CommandLineError
 from autrainer.core.scripts.postprocess_script import PostprocessArgs
 
+from autrainer_ext.atomic import UnwritableError, remove_leftovers
 from autrainer_ext_plugins.plugin import (
     AbstractPlugin,
     load_plugin,
@@ -108,7 +109,7 @@ class PluginPostprocessScript(AbstractScript):
                 folder = _run(plugin, complete, Path(args.results_dir, args.experiment_id))
                 print(f"{name}: {folder}")
                 n_done += 1
-            except ValueError as error:
+            except (ValueError, UnwritableError) as error:
                 if args.plugins is None:  # an automatic plugin needs not suit all experiments
                     print(f"{name} was left out: {error}", file=sys.stderr)
                 else:
@@ -161,6 +162,9 @@ def _run(plugin: AbstractPlugin, runs: "list[Run]", experiment: Path) -> Path:
     if left_out:
         print(f"Runs with another task are left out: {', '.join(left_out)}", file=sys.stderr)
     folder = experiment / plugin.folder
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"'{folder}' is not a folder.")
     folder.mkdir(exist_ok=True)
+    remove_leftovers(folder, recursive=True)
     plugin.run(suitable, folder)
     return folder

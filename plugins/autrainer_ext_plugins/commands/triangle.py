@@ -1,5 +1,6 @@
 """Command `triangle`: entropy triangle of confusion matrices in files."""
 
+import os
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -128,10 +129,13 @@ class TriangleScript(AbstractScript):
             confusions = _read(args)
         from autrainer_ext_plugins.entropy_triangle.report import write_triangle
 
-        output.mkdir(parents=True, exist_ok=True)
-        for path in earlier:
-            path.unlink()
-        table = write_triangle(confusions, settings, output, quiet=args.quiet)
+        before = {path: path.stat() for path in earlier}
+        with reporting_errors(self.parser):
+            output.mkdir(parents=True, exist_ok=True)
+            table = write_triangle(confusions, settings, output, quiet=args.quiet)
+            for path, state in before.items():
+                if os.path.samestat(path.stat(), state):  # not replaced by a new result
+                    path.unlink()
         if not args.quiet:
             print("\n".join(_describe(table)))
             print(f"Tables and figures: {output}")

@@ -2,7 +2,7 @@
 
 import itertools
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 
 import numpy as np
@@ -10,12 +10,11 @@ import pandas as pd
 from tqdm import tqdm
 
 from autrainer_ext.difficulty import correlate_pairs, mean_agreement
+from autrainer_ext.difficulty.tables import ScoredSplit
 from autrainer_ext.runs import Run
 
-from .tables import ScoredSplit
-
 # Factors in which two runs can differ. The learning rate depends on network and optimiser.
-_FACTORS: dict[str, Callable[[dict], object]] = {
+_FACTORS: dict[str, Callable[[Mapping], object]] = {
     "seed": lambda config: config["seed"],
     "model": lambda config: config["model"]["id"],
     "optimizer": lambda config: config["optimizer"]["id"],

@@ -6,10 +6,9 @@ import numpy as np
 from matplotlib import pyplot as plt
 
 from autrainer_ext.difficulty import EnsembleSizes
+from autrainer_ext.difficulty.tables import ScoredSplit
 from autrainer_ext.plotting import draw_cartography, draw_class_scores, draw_ensemble_sizes
 from autrainer_ext_plugins.writing import save_figure
-
-from .tables import ScoredSplit
 
 _ENOUGH = 0.95  # correlation that is marked as high
 

@@ -8,14 +8,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from autrainer_ext.difficulty import ensemble_sizes, pool_runs, rank_difficulty
-from autrainer_ext.difficulty.from_runs import (
-    CLEAN_SPLITS,
-    STOPS,
-    check_same_samples,
-    measure_saved,
-)
+from autrainer_ext.difficulty import ensemble_sizes
+from autrainer_ext.difficulty.from_runs import CLEAN_SPLITS, STOPS
 from autrainer_ext.difficulty.measures import AVERAGES
+from autrainer_ext.difficulty.tables import ScoredSplit, class_table, score_runs, score_table
 from autrainer_ext.errors import unknown_name
 from autrainer_ext.runs import Run, iterations_with, read_task, split_name
 from autrainer_ext_plugins.plugin import AbstractPlugin
@@ -24,7 +20,6 @@ from autrainer_ext_plugins.writing import write_table
 from .agreement import agreement_table
 from .by_loss import loss_table
 from .figures import save_figures
-from .tables import ScoredSplit, class_table, score_table
 
 
 class Difficulty(AbstractPlugin):
@@ -149,12 +144,9 @@ class Difficulty(AbstractPlugin):
         write_table(pd.concat(tables, ignore_index=True), folder / "scores.csv")
 
     def _score(self, runs: Sequence[Run], split: str) -> ScoredSplit:
-        measured = [measure_saved(run, split, stop=self.stop) for run in runs]
-        check_same_samples(measured)
-        difficulty = pool_runs([each.difficulty for each in measured], average=self.average)
-        tie_break = difficulty.margin if self.tie_break == "margin" else None
-        ranks = rank_difficulty(difficulty.cumulative_accuracy, tie_break=tie_break)
-        return ScoredSplit(split, measured, difficulty, ranks)
+        return score_runs(
+            runs, split, stop=self.stop, average=self.average, tie_break=self.tie_break
+        )
 
 
 def _is_saved(runs: Sequence[Run], split: str) -> bool:

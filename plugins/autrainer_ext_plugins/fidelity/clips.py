@@ -1,5 +1,6 @@
 """Explanations of one clip, written to one folder: scores, sanity check, panels and audio."""
 
+import io
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -130,7 +131,9 @@ class ClipExplainer:
         for name in names:
             for mask_name in dict.fromkeys(self.settings.listen):
                 mask = explained.masks[name][mask_name]
-                parts = reconstructor.split(clip.samples, mask.mean(dim=0, keepdim=True))
+                parts = reconstructor.split(
+                    clip.samples, mask.mean(dim=0, keepdim=True), rate=self.rate
+                )
                 row: dict[str, str | float] = {
                     "filename": clip.filename,
                     "noise": clip.noise,
@@ -179,5 +182,8 @@ class ClipExplainer:
             audio["unseen"] = parts.unseen  # the same for all masks
         peak = max(1.0, *(float(samples.abs().max()) for samples in audio.values()))
         for name, samples in audio.items():
-            path = folder / f"{name}.flac"
-            soundfile.write(path, (samples / peak).T.numpy(), rate, subtype="PCM_24")
+            # in memory: errors of soundfile hide those of the disk
+            content = io.BytesIO()
+            scaled = (samples / peak).T.numpy()
+            soundfile.write(content, scaled, rate, format="FLAC", subtype="PCM_24")
+            (folder / f"{name}.flac").write_bytes(content.getbuffer())

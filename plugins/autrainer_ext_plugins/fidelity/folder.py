@@ -14,7 +14,7 @@ import torch
 from tqdm import tqdm
 
 import autrainer_ext
-from autrainer_ext.atomic import atomic_folder
+from autrainer_ext.atomic import UnwritableError
 from autrainer_ext.corruptions.noise import draw_white_noise
 from autrainer_ext.errors import unknown_name
 from autrainer_ext.explanation.attributors.contract import layers
@@ -22,13 +22,21 @@ from autrainer_ext.explanation.evaluation import ClipSettings
 from autrainer_ext.explanation.reconstruction import Reconstructor
 from autrainer_ext.explanation.settings import ExplainSettings
 from autrainer_ext.runs import read_class_names
-from autrainer_ext.serving.audio_files import UnusableFileError, error_table, write_errors
+from autrainer_ext.serving.audio_files import (
+    UnusableFileError,
+    check_file,
+    error_table,
+    write_errors,
+)
+from autrainer_ext.serving.audio_reader import brief
+from autrainer_ext.serving.clip_reader import ClipReader
 from autrainer_ext.serving.forward import ForwardPass
 from autrainer_ext.serving.silence import silent_value
+from autrainer_ext.trust import DESCRIPTIONS
 
 from .clips import Clip, ClipExplainer
 from .output import OutputFolder
-from .recordings import ClipReader, mix, read_noises
+from .recordings import mix, read_noises
 
 
 @dataclass(frozen=True)
@@ -69,6 +77,7 @@ class FolderExplanation:
         class_names = read_class_names(model)
         self.targets = None if settings.targets is None else _read_targets(settings.targets)
         _check_targets(self.targets or {}, class_names)
+        self.model = model
         self.weights = model / settings.checkpoint / "model.pt"
         self.reader = ClipReader(
             model_path=str(model),
@@ -122,6 +131,10 @@ class FolderExplanation:
                 self._explain_file(file)
             except UnusableFileError as error:
                 reasons[file] = str(error)
+            except UnwritableError:
+                raise  # the output folder concerns all files
+            except Exception as error:  # one file never ends the others
+                reasons[file] = f"{type(error).__name__}: {brief(error)}"
         explained = [file for file in files if file not in reasons]
         for line in self.output.write_tables(self.noises, explained):
             print(f"Warning: {line}", file=sys.stderr)
@@ -129,22 +142,31 @@ class FolderExplanation:
         return Counts(len(explained), len(reasons))
 
     def _explain_file(self, file: str) -> None:
-        folders = {noise: self.output.clip_folder(noise, file) for noise in self.noises}
-        waiting = {noise: folder for noise, folder in folders.items() if not folder.is_dir()}
+        path = self.input / file
+        check_file(str(path))
+        digest = _digest(path.read_bytes())
+        waiting = [noise for noise in self.noises if not self.output.is_done(noise, file, digest)]
         if not waiting:
             return
-        recording = self.reader.recording(self.input / file)
-        for noise, target in waiting.items():
+        recording = self.reader.recording(path)
+        for noise in waiting:
             samples = mix(recording, self.noises[noise], self.settings.alpha)
             clip = Clip(file, noise, samples, self.reader.features(samples))
-            with atomic_folder(target) as folder:
+            with self.output.new_clip(noise, file, digest) as folder:
                 self.explainer.explain(clip, folder)
+
+    def _model_digest(self) -> str:
+        """Hash of the network, its weights and its front end."""
+        paths = [self.weights, *(self.model / name for name in DESCRIPTIONS)]
+        if self.settings.preprocessing not in (None, "default"):
+            paths.append(Path(str(self.settings.preprocessing)))
+        return _digest(b"".join(path.read_bytes() for path in paths if path.is_file()))
 
     def _saved_settings(self) -> dict:
         """Everything the results depend on, except the recordings."""
         settings, clip_settings = self.settings, self.explainer.clip_settings
         return {
-            "model": _digest(self.weights.read_bytes()),
+            "model": self._model_digest(),
             "explainers": list(clip_settings.explainers),
             "masks": list(clip_settings.masks),
             "listen": list(settings.listen),
@@ -172,8 +194,11 @@ def _digest(content: bytes) -> str:
 
 
 def _read_targets(path: str) -> dict[str, str]:
-    # no value is special: a class may be called "NA"
-    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    try:
+        # no value is special: a class may be called "NA"
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    except Exception as error:  # pandas and its parsers raise many kinds
+        raise ValueError(f"File '{path}' is not a CSV table: {error}") from error
     for column in ("filename", "target"):
         if column not in table:
             raise unknown_name("column", column, table, where=f"'{path}'")

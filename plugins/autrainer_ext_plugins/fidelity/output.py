@@ -1,20 +1,24 @@
 """Output folder of `explain`: a folder per clip, from which the tables of all clips are made.
 
-A clip whose folder exists is finished, so a call that was interrupted can be continued.
+A clip whose folder exists is finished, so a call that was interrupted can be continued. The folder
+holds a hash of the recording: a recording that changed is explained again.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
 import yaml
 
-from autrainer_ext.atomic import atomic_file
+from autrainer_ext.atomic import atomic_file, atomic_folder, is_free, remove, remove_leftovers
 from autrainer_ext.explanation.summary import summarise, summarise_sanity
 from autrainer_ext_plugins.writing import write_table
 
 from .sizes import write_sizes
 from .tables import describe_few_segments, read_table
+
+_DIGEST = "recording.sha256"
 
 
 class OutputFolder:
@@ -41,7 +45,8 @@ class OutputFolder:
         path = self.path / "settings.yaml"
         if self.path.exists() and not self.path.is_dir():
             raise ValueError(f"Output '{self.path}' is not a folder.")
-        if not self.path.is_dir() or not any(self.path.iterdir()):
+        remove_leftovers(self.path, recursive=True)
+        if is_free(self.path):
             with atomic_file(path) as part:
                 part.write_text(yaml.safe_dump(settings, sort_keys=False))
             return
@@ -49,13 +54,36 @@ class OutputFolder:
             raise ValueError(
                 f"Output folder '{self.path}' contains files that are not results of explain."
             )
-        earlier = yaml.safe_load(path.read_text()) or {}
+        earlier = _read_settings(path)
         other = [key for key in settings if earlier.get(key) != settings[key]]
         if other:
             raise ValueError(
                 f"Output folder '{self.path}' was created with another setting '{other[0]}': "
                 "choose another folder."
             )
+
+    def is_done(self, noise: str, filename: str, digest: str) -> bool:
+        """Check that a clip is finished, and that its recording had the same content."""
+        path = self.clip_folder(noise, filename) / _DIGEST
+        return path.is_file() and path.read_text() == digest
+
+    @contextmanager
+    def new_clip(self, noise: str, filename: str, digest: str) -> Iterator[Path]:
+        """Write the folder of a clip; that of another recording of the same name is replaced.
+
+        Args:
+            noise: Name of the noise in the clip.
+            filename: Recording relative to the input folder.
+            digest: Hash of the content of the recording.
+
+        Yields:
+            Empty temporary folder, which becomes that of the clip.
+        """
+        target = self.clip_folder(noise, filename)
+        remove(target)
+        with atomic_folder(target) as folder:
+            yield folder
+            (folder / _DIGEST).write_text(digest)
 
     def clip_folder(self, noise: str, filename: str) -> Path:
         """Path of the folder of a clip, which exists if the clip is finished."""
@@ -96,3 +124,11 @@ class OutputFolder:
                 path = self.clip_folder(noise, filename) / f"{name}.csv"
                 if path.is_file():
                     yield read_table(path)
+
+
+def _read_settings(path: Path) -> dict:
+    try:
+        settings = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ValueError(f"File '{path}' is damaged: choose another folder.") from error
+    return settings if isinstance(settings, dict) else {}

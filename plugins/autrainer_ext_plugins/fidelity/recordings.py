@@ -1,4 +1,4 @@
-"""Recordings to explain: samples, noise mixed in, and features."""
+"""Noise mixed into recordings to explain."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,54 +6,14 @@ from pathlib import Path
 import audiofile
 import numpy as np
 import torch
-import torchaudio
 
 from autrainer_ext.corruptions.noise import contaminate, draw_white_noise
-from autrainer_ext.serving.audio_files import UnusableFileError, check_file
-from autrainer_ext.serving.audio_reader import AudioReader
+from autrainer_ext.serving.audio_files import UnusableFileError
+from autrainer_ext.serving.resampling import resample
 
 from .tables import CLEAN
 
 _WHITE_SECONDS = 10
-
-
-class ClipReader(AudioReader):
-    """Samples and features of one recording at a time."""
-
-    @property
-    def rate(self) -> int:
-        """Sample rate of the recordings in Hz.
-
-        Raises:
-            ValueError: If the model does not state one.
-        """
-        if self.sample_rate is None:
-            raise ValueError("The model does not state the sample rate of its recordings.")
-        return self.sample_rate
-
-    def recording(self, path: Path) -> torch.Tensor:
-        """Read the samples of a file, shape (channels, samples).
-
-        Raises:
-            UnusableFileError: If the file cannot be read, or all samples are equal.
-        """
-        check_file(str(path))
-        samples = self._load(str(path))
-        if bool((samples == samples[..., :1]).all()):
-            raise UnusableFileError("silent: all samples are equal")
-        return samples
-
-    def features(self, samples: torch.Tensor) -> torch.Tensor:
-        """Compute the features of a recording, shape (1, channels, frames, mel_bins).
-
-        Raises:
-            UnusableFileError: If the features cannot be computed or are not a finite spectrogram.
-        """
-        features = self._features(samples)
-        if features.ndim != 4 or not torch.isfinite(features).all():
-            what = f"of the shape {tuple(features.shape)}" if features.ndim != 4 else "not finite"
-            raise UnusableFileError(f"its features are {what}")
-        return features
 
 
 def read_noises(names: Sequence[str], rate: int, seed: int) -> dict[str, torch.Tensor | None]:
@@ -87,7 +47,10 @@ def _read_noise(path: str, rate: int, seed: int) -> torch.Tensor:
     except (RuntimeError, OSError) as error:
         raise ValueError(f"Noise '{path}' is not readable as audio.") from error
     mono = torch.from_numpy(np.ascontiguousarray(samples)).mean(dim=0, keepdim=True)
-    mono = torchaudio.functional.resample(mono, own_rate, rate)
+    try:
+        mono = resample(mono, own_rate, rate)
+    except UnusableFileError as error:
+        raise ValueError(f"Noise '{path}' cannot be used: {error}.") from error
     if not bool(mono.any()):
         raise ValueError(f"Noise '{path}' is silent.")
     return mono

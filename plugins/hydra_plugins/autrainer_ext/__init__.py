@@ -64,6 +64,29 @@ class AutrainerExtSearchPathPlugin(SearchPathPlugin):
         )
 
 
+class UnfinishedFeaturesPlugin(SearchPathPlugin):
+    """Ends `autrainer preprocess` where features are incomplete; adds nothing to the search path.
+
+    The host skips every existing folder of features. A search path plugin is the only code of this
+    package that runs in its command before the configuration is read.
+    """
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        """Check the features of all configured data sets.
+
+        Args:
+            search_path: Search path of the application.
+        """
+        if "autrainer" not in sys.modules or "preprocess" not in sys.orig_argv:
+            return
+        from autrainer_ext_plugins.commands.preprocess import refuse_unfinished
+
+        try:
+            refuse_unfinished(sys.argv[1:])
+        except ValueError as error:
+            sys.exit(str(error))
+
+
 def chosen(group: str, _root_: DictConfig) -> str:
     """Look up the configuration selected for a group, as a resolver for configurations.
 

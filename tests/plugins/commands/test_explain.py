@@ -216,6 +216,29 @@ def test_what_was_interrupted_is_continued(explain, monkeypatch):
     assert Path("out/scores.csv").read_bytes() == Path("whole/scores.csv").read_bytes()
 
 
+def test_another_recording_of_the_same_name_is_explained_again(explain):
+    assert explain(*FAST, "--listen") == 0
+    before = table("out/scores.csv").set_index("filename")
+    kept = Path("out/clips/none/a.wav/scores.csv").stat().st_mtime_ns
+    write("recordings/b.wav", seed=5)
+    assert explain(*FAST, "--listen") == 0
+    after = table("out/scores.csv").set_index("filename")
+    assert after.loc["a.wav", "FF"].tolist() == before.loc["a.wav", "FF"].tolist()
+    assert after.loc["b.wav", "FF"].tolist() != before.loc["b.wav", "FF"].tolist()
+    assert Path("out/clips/none/a.wav/scores.csv").stat().st_mtime_ns == kept
+    assert explain(*FAST, "--listen", output="new") == 0
+    assert Path("out/scores.csv").read_bytes() == Path("new/scores.csv").read_bytes()
+
+
+def test_another_front_end_needs_another_folder(explain, model, tmp_path):
+    served = shutil.copytree(model, tmp_path / "served")
+    explain(*FAST, "--listen", served=served)
+    pipeline = served / "preprocess_pipeline.yaml"
+    pipeline.write_text(pipeline.read_text().replace("fmin: 50", "fmin: 60"))
+    with pytest.raises(CommandLineError, match="created with another setting 'model'"):
+        explain(*FAST, "--listen", served=served)
+
+
 def test_other_settings_need_another_folder(explain):
     explain(*FAST, "--listen")
     before = contents()
@@ -249,6 +272,27 @@ def test_bad_files_are_named_and_the_rest_done(explain):
         path.unlink()
     assert explain(*FAST, "--listen", "--noise", "white") == 0
     assert not Path("out/errors.csv").exists()
+
+
+def test_whatever_a_file_raises_the_rest_is_explained(explain, monkeypatch):
+    name = "n" * 251 + ".wav"
+    write(f"recordings/{name}", seed=3)
+    soundfile.write("recordings/none.wav", np.zeros(0), RATE)
+    explain_clip, calls = clips.explain_clip, []
+
+    def failing(*arguments):
+        calls.append(1)
+        if len(calls) == 1:
+            raise KeyError("bands")
+        return explain_clip(*arguments)
+
+    monkeypatch.setattr(clips, "explain_clip", failing)
+    assert explain(*FAST, "--listen") == 3
+    assert dict(table("out/errors.csv").to_numpy()) == {
+        "a.wav": "KeyError: 'bands'",
+        "none.wav": "holds no samples",
+    }
+    assert set(table("out/scores.csv")["filename"]) == {"b.wav", name}
 
 
 def test_only_bad_files_exit_with_1(explain):

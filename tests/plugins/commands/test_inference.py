@@ -11,6 +11,7 @@ from autrainer.core.scripts import CommandLineError
 from autrainer.core.scripts.cli import CLI as AutrainerCLI
 
 from autrainer_ext.models import CPMobile
+from autrainer_ext.serving.inference import BatchedInference
 from autrainer_ext.serving.model_directory import write_model_directory
 from autrainer_ext_plugins.cli import CLI
 
@@ -103,14 +104,31 @@ def test_earlier_results_are_replaced_on_demand_only(run, tmp_path):
     assert contents(tmp_path / "out") == ["results.csv", "results.yaml"]
 
 
-def test_interrupted_writing_leaves_nothing(run, tmp_path, monkeypatch):
+def test_what_was_interrupted_is_continued(run, tmp_path, monkeypatch):
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("autrainer.serving.Inference.save_prediction_results", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        run()
-    assert not (tmp_path / "out").exists()
+    with monkeypatch.context() as patch:
+        patch.setattr("autrainer.serving.Inference.save_prediction_results", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            run()
+    (hidden,) = (tmp_path / "out").iterdir()
+    kind, machine, _, start, chance = hidden.name.split("-")
+    hidden.rename(hidden.with_name(f"{kind}-{machine}-1-{start}-{chance}"))  # process 1 is older
+    monkeypatch.setattr(BatchedInference, "run", interrupted)  # nothing is predicted again
+    assert run() == 0
+    assert contents(tmp_path / "out") == ["results.csv", "results.yaml"]
+
+
+def test_absurd_sample_rates_are_bad_files(run, tmp_path):
+    content = bytearray(Path("recordings/b.wav").read_bytes())
+    for rate in (0, 1, 44_099, 96_001, 2**31 - 1):
+        content[24:28] = rate.to_bytes(4, "little")
+        Path(f"recordings/rate{rate}.wav").write_bytes(content)
+    assert run() == 3
+    errors = pd.read_csv(tmp_path / "out/errors.csv").set_index("filename")["reason"]
+    assert errors.index.tolist() == ["rate0.wav", "rate1.wav", "rate2147483647.wav"]
+    assert "sample rate of 2147483647 Hz, expected 1000 to 768000 Hz" in errors.iloc[2]
 
 
 def test_preprocessing_is_looked_up_by_name(run, tmp_path):

@@ -6,10 +6,12 @@ from dataclasses import dataclass, fields
 import numpy as np
 import pandas as pd
 
-from autrainer_ext.difficulty import Ranks, SampleDifficulty, class_means
-from autrainer_ext.difficulty.from_runs import MeasuredRun
 from autrainer_ext.intervals import mean_interval
-from autrainer_ext.runs import read_columns, read_outputs
+from autrainer_ext.runs import Run, read_columns, read_outputs
+
+from .from_runs import MeasuredRun, check_same_samples, measure_saved
+from .measures import SampleDifficulty, class_means, pool_runs
+from .ranking import Ranks, rank_difficulty
 
 _BEST = {"dev": "_best", "test": "_test"}  # folders of the outputs of the best checkpoint
 
@@ -29,6 +31,42 @@ class ScoredSplit:
     measured: list[MeasuredRun]
     difficulty: SampleDifficulty
     ranks: Ranks
+
+
+def score_runs(
+    runs: Sequence[Run],
+    split: str,
+    *,
+    stop: str = "best",
+    average: str = "micro",
+    tie_break: str | None = None,
+) -> ScoredSplit:
+    """Difficulty of the samples of a split for an ensemble of runs.
+
+    Args:
+        runs: Runs with the same samples, at least one.
+        split: "train", "dev" or "test".
+        stop: "best" for the checkpoints up to the best one on dev, "last" for all checkpoints.
+        average: "micro" pools the checkpoints of all runs, "macro" averages over runs.
+        tie_break: None keeps ties, "margin" orders tied samples by their mean margin.
+
+    Returns:
+        Measures and ranks.
+
+    Raises:
+        ValueError: If a run has no clean outputs of the split, or the runs have different samples;
+            the message names the run.
+    """
+    measured = [measure_saved(run, split, stop=stop) for run in runs]
+    check_same_samples(measured)
+    difficulty = pool_runs([each.difficulty for each in measured], average=average)
+    margin = difficulty.margin if tie_break == "margin" else None
+    return ScoredSplit(
+        split,
+        measured,
+        difficulty,
+        rank_difficulty(difficulty.cumulative_accuracy, tie_break=margin),
+    )
 
 
 def score_table(scored: ScoredSplit) -> pd.DataFrame:

@@ -1,0 +1,1 @@
+"""Evaluation of trained models on other data: recordings, scores and saved outputs."""

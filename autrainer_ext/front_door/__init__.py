@@ -1,0 +1,1 @@
+"""The functions that `import autrainer_ext` offers, for use without an experiment of the host."""
