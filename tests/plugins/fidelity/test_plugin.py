@@ -84,7 +84,7 @@ def test_what_was_interrupted_is_continued(runs, tmp_path, monkeypatch):
 
 def test_first_samples_are_drawn(runs, tmp_path):
     load_plugin("Fidelity", SETTINGS | {"panels": 1, "max_samples": 1}).run(runs[:1], tmp_path)
-    names = sorted(path.name for path in tmp_path.glob("*.png"))
+    names = sorted(path.name for path in tmp_path.glob("*_*.png"))
     assert len(names) == 2
     assert names[0].startswith(runs[0].name)
 
