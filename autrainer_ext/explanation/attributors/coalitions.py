@@ -41,7 +41,7 @@ def lime_coalitions(
     whole clip and the empty coalition come first.
 
     Args:
-        n_segments: Number of segments.
+        n_segments: Number of segments, at least 1.
         n_samples: Number of coalitions, rounded to pairs; fewer if there are no more.
         kernel_width: Width w of the kernel.
         seed: Seed of the coalitions.
@@ -61,7 +61,7 @@ def lime_coalitions(
         half[0] = True  # its complement is the empty coalition
     kept = _with_complements(half)
     # cosine similarity with the whole clip; an empty coalition has none
-    distance = 1 - kept.double().mean(dim=1).sqrt() if n_segments else torch.zeros(len(kept))
+    distance = 1 - kept.double().mean(dim=1).sqrt()
     return Coalitions(kept, torch.exp(-(distance**2) / (2 * kernel_width**2)), is_complete)
 
 
@@ -112,8 +112,8 @@ def _all_halves(n_segments: int, n_samples: int) -> torch.Tensor | None:
     """All coalitions that contain the first segment, the whole clip first, if they are few."""
     if n_segments > 30 or 2**n_segments > min(n_samples + 2, _MOST_LISTED):
         return None
-    others = list(itertools.product([True, False], repeat=max(n_segments - 1, 0)))
-    return torch.tensor([[True, *rest][:n_segments] for rest in others]).reshape(-1, n_segments)
+    others = itertools.product([True, False], repeat=n_segments - 1)
+    return torch.tensor([[True, *rest] for rest in others])
 
 
 def _with_complements(half: torch.Tensor) -> torch.Tensor:

@@ -111,6 +111,8 @@ def _agreement(
     kept: torch.Tensor, answers: torch.Tensor, weights: torch.Tensor, solve: Solver
 ) -> float:
     """Spearman correlation between the values from every other pair and from the rest."""
+    if len(kept) < 4:
+        return float("nan")
     is_first = torch.arange(len(kept)) // 2 % 2 == 0
     halves = [solve(kept[part], answers[part], weights[part])[0] for part in (is_first, ~is_first)]
     if any(bool((half == half[0]).all()) for half in halves):

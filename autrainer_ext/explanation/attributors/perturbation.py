@@ -87,6 +87,8 @@ def estimate_lime(
     forward = forward_pass(model, features)
     segments = segmenter(features[0].cpu())
     players = sounding_segments(segments, levels(features[0], baseline).cpu())
+    if not len(players):
+        return _silence(features)
     coalitions = lime_coalitions(len(players), n_samples, kernel_width=kernel_width, seed=seed)
 
     def solve(kept: torch.Tensor, answers: torch.Tensor, weights: torch.Tensor) -> Solution:
@@ -153,6 +155,8 @@ def estimate_kernel_shap(
     forward = forward_pass(model, features)
     segments = segmenter(features[0].cpu())
     players = sounding_segments(segments, levels(features[0], baseline).cpu())
+    if not len(players):
+        return _silence(features)
     answer = _answers(forward, features, target, segments, players, baseline, score)
     empty, whole = answer(torch.tensor([[False], [True]]).expand(2, len(players)))
     if len(players) < 2:
@@ -280,6 +284,11 @@ def segment_means(sample: torch.Tensor, segments: torch.Tensor) -> torch.Tensor:
     sizes = torch.bincount(flat)
     means = [torch.bincount(flat, channel.flatten().double()) / sizes for channel in sample]
     return torch.stack(means)[:, segments.to(sample.device)].to(sample)
+
+
+def _silence(features: torch.Tensor) -> Estimate:
+    """Estimate for a clip without a sounding segment."""
+    return Estimate(torch.zeros_like(features), torch.zeros_like(features), 0, 0)
 
 
 def _attributions_of(

@@ -104,10 +104,10 @@ def test_evaluation_stops_when_the_error_is_small():
             lambda kept, answer=answer, empty=empty: answer(kept) - empty,
             shapley_coalitions(N, 1000, seed=0),
             lambda *data, total=whole - empty: constrained(*data, total=total),
-            target_error=0.1,
+            target_error=0.01,
         )
         sizes.append(size)
-        accepted = 0.1 * values.std(unbiased=False)
+        accepted = 0.01 * values.std(unbiased=False)
         assert errors.square().mean().sqrt() <= accepted or size == 1000
     assert sizes == [512, 1000]  # without threefold contributions pairs are exact
 
