@@ -162,7 +162,9 @@ def make_explainer(
         >>> sorted(make_explainer("lime-bands", baseline=-100.0, seed=1).settings)
         ['baseline', 'n_samples', 'seed', 'target_error']
     """
-    plain, _, segments = name.removeprefix(_PERMUTED).partition("-")
+    is_permuted = name.startswith(_PERMUTED)
+    name = name.removeprefix(_PERMUTED)
+    plain, _, segments = name.partition("-")
     if plain not in EXPLAINERS:
         raise unknown_name("explainer", name, EXPLAINERS)
     sample = _ESTIMATORS.get(plain)
@@ -186,7 +188,7 @@ def make_explainer(
         plain in _COMPLETE,
         sample,
     )
-    if name.startswith(_PERMUTED):  # permuted attributions have no segments
+    if is_permuted:  # permuted attributions have no segments
         return Explainer(permuted(explainer, seed=seed), {}, is_complete=explainer.is_complete)
     return explainer
 
