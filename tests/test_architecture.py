@@ -20,6 +20,8 @@ LEVELS = {
     "autrainer_ext.criterions.class_weights": 1,
     "autrainer_ext.explanation.masks": 1,
     "autrainer_ext.explanation.segments": 1,
+    "autrainer_ext.explanation.sizes": 1,
+    "autrainer_ext.explanation.size_curves": 2,
     "autrainer_ext.compat": 0,
     "autrainer_ext.atomic": 1,
     "autrainer_ext.trust": 1,
@@ -74,6 +76,7 @@ FREE_OF_THE_HOST = {
     "autrainer_ext.explanation.fidelity",
     "autrainer_ext.explanation.segments",
     "autrainer_ext.report.links",
+    "autrainer_ext.explanation.sizes",
 }
 
 

@@ -39,6 +39,7 @@ from autrainer_ext.serving.forward import ForwardPass, Predict, forward_pass
 
 from .masks import apply_mask, explains_nothing
 
+_TOLERANCE = 1e-6  # of an increase of f
 _EPSILON = 1e-6  # as published; f is a probability that may be 0 or 1
 
 
@@ -99,7 +100,7 @@ def score_masks(
     masks: Mapping[str, torch.Tensor],
     *,
     baseline: float | torch.Tensor,
-    tolerance: float = 1e-6,
+    source_compatible: bool = False,
 ) -> dict[str, MaskScores]:
     """Score masks by the model's predictions for the kept and the removed parts.
 
@@ -109,7 +110,8 @@ def score_masks(
         target: Class that was explained, usually the predicted one, shape (N,).
         masks: Masks by name, each of the shape of `features`.
         baseline: Value of silent features, a number or the features of one silent sample.
-        tolerance: Largest increase of f that AI ignores.
+        source_compatible: Whether AI counts increases due to rounding, as in the published code.
+            Otherwise increases up to 1e-6 do not count.
 
     Returns:
         Scores by mask.
@@ -126,7 +128,12 @@ def score_masks(
         (0.381, 0.0)
     """
     different = _different(masks)
-    parts = (part for name in different for part in apply_mask(features, masks[name], baseline))
+    parts = (
+        part
+        for name in different
+        for part in apply_mask(features, masks[name], baseline, source_compatible=source_compatible)
+    )
+    tolerance = 0.0 if source_compatible else _TOLERANCE
     whole, *answers = _probabilities(predict, features, itertools.chain([features], parts))
     f = _of(whole, target)
     scores: dict[str, MaskScores] = {}

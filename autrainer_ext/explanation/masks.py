@@ -202,7 +202,11 @@ def explains_nothing(attributions: torch.Tensor) -> torch.Tensor:
 
 
 def apply_mask(
-    features: torch.Tensor, mask: torch.Tensor, baseline: float | torch.Tensor
+    features: torch.Tensor,
+    mask: torch.Tensor,
+    baseline: float | torch.Tensor,
+    *,
+    source_compatible: bool = False,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Split features into the part that a mask keeps and the part that it removes.
 
@@ -217,6 +221,8 @@ def apply_mask(
         features: Any shape.
         mask: Same shape, in [0, 1].
         baseline: Value of silent features, a number or a tensor that can be broadcast.
+        source_compatible: Whether to compute as in the published code, (x - b) m + b, which is not
+            exact where the mask is 1.
 
     Returns:
         Kept and removed part, each of the shape of the features.
@@ -226,4 +232,7 @@ def apply_mask(
         (tensor([-20., -70.]), tensor([-100.,  -70.]))
     """
     silence = torch.as_tensor(baseline, dtype=features.dtype).expand_as(features)
+    if source_compatible:
+        distance = features - silence
+        return distance * mask + silence, distance * (1 - mask) + silence
     return torch.lerp(silence, features, mask), torch.lerp(features, silence, mask)

@@ -1,17 +1,22 @@
-"""Audio of the parts of a recording that a mask keeps and removes.
+"""Audio of the parts of a recording that a mask keeps and removes, and of what the model never saw.
 
     mask (frames, bins of the features) -> gain (frequencies, frames) -> STFT times gain -> audio
 
 The STFT is that of the recording, so the original phase is kept. The gain of a frequency is the
 average mask of the filters that contain it, weighted with their values at that frequency.
-Frequencies and frames that the features do not cover are kept. A mask of ones returns the
-recording, and the two parts always sum to it.
+Frequencies without a filter are kept. Frames and bands that a transform cuts off are *unseen*: they
+are in neither part. The three parts are as long as the recording and always sum to it; without
+a cut, a mask of ones returns the recording.
+
+A transform may choose which frames it cuts off, such as all but the loudest. The features of a part
+are computed with the cut of the recording, not with one chosen anew.
 
 The features of the audio of a part differ from the masked features: frames overlap, filters share
 frequencies, and a mask of one half halves the amplitude in audio, but the dB range in features.
 Comparing the model's outputs for both shows how well the audio represents the explanation.
 """
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -22,11 +27,71 @@ from autrainer_ext.serving.front_end import FrontEnd, front_end, spectrogram_ind
 
 
 @dataclass(frozen=True)
+class Window:
+    """Which frames and bands of the spectrogram of a recording became features.
+
+    Attributes:
+        start_frame: First frame; negative if frames were added before the recording.
+        cuts: What every transform after the spectrogram cut off or added; None if it did neither.
+    """
+
+    start_frame: int
+    cuts: "tuple[Cut | None, ...]"
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Frames and bins that a transform cut off or added.
+
+    Attributes:
+        frames: Number of frames cut off at the start; negative if frames were added there.
+        bins: The same of bins.
+        result: Features after the transform, shape (frames, bins).
+    """
+
+    frames: int
+    bins: int
+    result: torch.Tensor
+
+    def apply(self, features: torch.Tensor) -> torch.Tensor:
+        """Cut or pad features, shape (channels, frames, bins), as those of the recording."""
+        (before, after), (low, high) = self._places(features)
+        padded = self.result.expand(len(features), -1, -1).clone()
+        padded[:, after, high] = features[:, before, low]
+        return padded
+
+    def undo(self, mask: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
+        """Mask of the features before the cut, of the shape of `like`; 0 for what was cut off."""
+        (before, after), (low, high) = self._places(like)
+        whole = torch.zeros_like(like)
+        whole[:, before, low] = mask[:, after, high]
+        return whole
+
+    def _places(self, features: torch.Tensor) -> list[tuple[slice, slice]]:
+        """Frames, then bins, of the input and of the result that correspond to each other."""
+        places = []
+        for axis, shift in ((-2, self.frames), (-1, self.bins)):
+            start, end = max(shift, 0), max(-shift, 0)
+            size = min(features.shape[axis] - start, self.result.shape[axis] - end)
+            places.append((slice(start, start + size), slice(end, end + size)))
+        return places
+
+
+@dataclass(frozen=True)
 class Parts:
-    """Two parts that sum to a recording, each of shape (1, samples)."""
+    """Three parts that sum to a recording, each of shape (1, samples).
+
+    Attributes:
+        kept: What the mask keeps.
+        removed: What the mask removes.
+        unseen: What transforms cut off, zero if they cut nothing off.
+        window: The cut.
+    """
 
     kept: torch.Tensor
     removed: torch.Tensor
+    unseen: torch.Tensor
+    window: Window
 
 
 class Reconstructor:
@@ -59,8 +124,13 @@ class Reconstructor:
             samples = transform(samples)
         return samples
 
+    def rate(self, recording_rate: int) -> int:
+        """Sample rate in Hz of the input of the spectrogram, for that of the recording."""
+        rates = [getattr(transform, "target_sr", None) for transform in self._before]
+        return next((rate for rate in reversed(rates) if rate), recording_rate)
+
     def split(self, samples: torch.Tensor, mask: torch.Tensor, *, rate: int | None = None) -> Parts:
-        """Split a recording into the parts that a mask keeps and removes.
+        """Split a recording into the parts that a mask keeps and removes, and what is unseen.
 
         Args:
             samples: Recording as input of the first transform, shape (channels, samples).
@@ -69,39 +139,71 @@ class Reconstructor:
                 Default: not checked.
 
         Returns:
-            Both parts of the input of the spectrogram.
+            The parts of the input of the spectrogram.
 
         Raises:
             ValueError: If the recording has another sample rate than the front end, the mask does
                 not have the shape of the features, or a transform after the spectrogram cannot be
                 inverted.
         """
-        if rate not in (None, self.front_end.sample_rate):
+        if rate is not None and self.rate(rate) != self.front_end.sample_rate:
             raise ValueError(
                 f"The recording has {rate} Hz, but the front end needs "
                 f"{self.front_end.sample_rate} Hz: resample the recording."
             )
         waveform = self.analysed(samples)
-        stages = [self._spectrogram(waveform)]
-        for transform in self._after:
-            stages.append(transform(stages[-1]))
+        stages = self._stages(waveform)
         if stages[-1].shape[-2:] != mask.shape[-2:]:
             raise ValueError(
                 f"The mask has the shape {tuple(mask.shape)}, the features have "
                 f"{tuple(stages[-1].shape)}."
             )
-        whole = mask.reshape(mask.shape[-2:]).to(waveform)
-        for earlier, later in zip(stages[-2::-1], stages[:0:-1], strict=True):
-            whole = _uncut(whole, earlier[0], later[0])
-        kept = apply_gain(self.front_end, waveform, frequency_gain(self.front_end, whole))
-        return Parts(kept, waveform - kept)
+        window = _find_window(stages)
+        whole = mask.reshape(1, *mask.shape[-2:]).to(waveform)
+        seen = torch.ones_like(whole)
+        for cut, earlier in zip(window.cuts[::-1], stages[-2::-1], strict=True):
+            if cut is not None:
+                whole, seen = (cut.undo(part, earlier[:1]) for part in (whole, seen))
+        is_heard = seen[0].amax(dim=1)  # frames
+        kept, heard = (
+            apply_gain(self.front_end, waveform, frequency_gain(self.front_end, part[0]) * is_heard)
+            for part in (whole, seen)
+        )
+        is_cut = not bool(seen.all())
+        unseen = waveform - heard if is_cut else torch.zeros_like(waveform)
+        return Parts(kept, waveform - kept - unseen, unseen, window)
 
-    def features(self, waveform: torch.Tensor) -> torch.Tensor:
-        """Compute the features of a part as for the recording, shape (1, frames, bins)."""
+    def window(self, samples: torch.Tensor) -> Window:
+        """Find which frames and bands of a recording become features.
+
+        Args:
+            samples: Recording as input of the first transform, shape (channels, samples).
+
+        Raises:
+            ValueError: If a transform after the spectrogram cannot be inverted.
+        """
+        return _find_window(self._stages(self.analysed(samples)))
+
+    def features(self, waveform: torch.Tensor, window: Window | None = None) -> torch.Tensor:
+        """Compute the features of a part, shape (1, frames, bins).
+
+        Args:
+            waveform: Part of a recording, shape (1, samples).
+            window: Window of the recording, or None to choose one for the part.
+        """
+        if window is None:
+            return self._stages(waveform)[-1]
         features = self._spectrogram(waveform)
-        for transform in self._after:
-            features = transform(features)
+        for transform, cut in zip(self._after, window.cuts, strict=True):
+            features = transform(features) if cut is None else cut.apply(features)
         return features
+
+    def _stages(self, waveform: torch.Tensor) -> list[torch.Tensor]:
+        """Spectrogram, and the features after every transform that follows it."""
+        stages = [self._spectrogram(waveform)]
+        for transform in self._after:
+            stages.append(transform(stages[-1]))
+        return stages
 
 
 def frequency_gain(front_end: FrontEnd, mask: torch.Tensor) -> torch.Tensor:
@@ -186,20 +288,19 @@ def griffin_lim(front_end: FrontEnd, energy: torch.Tensor, *, n_iter: int = 32) 
     )
 
 
-def _uncut(mask: torch.Tensor, earlier: torch.Tensor, later: torch.Tensor) -> torch.Tensor:
-    """Mask of the features before a cut or padding; parts that were cut off get the mask 1."""
+def _find_window(stages: Sequence[torch.Tensor]) -> Window:
+    cuts = tuple(_find_cut(earlier[0], later[0]) for earlier, later in itertools.pairwise(stages))
+    return Window(sum(cut.frames for cut in cuts if cut is not None), cuts)
+
+
+def _find_cut(earlier: torch.Tensor, later: torch.Tensor) -> Cut | None:
     if earlier.shape == later.shape:
-        return mask
+        return None
     frames, bins = (
         _shift(earlier, later, axis) if earlier.shape[axis] != later.shape[axis] else 0
         for axis in (0, 1)
     )
-    whole = torch.ones_like(earlier)
-    n_frames, n_bins = earlier.shape
-    inside = mask[max(-frames, 0) :, max(-bins, 0) :][: n_frames - max(frames, 0)]
-    inside = inside[:, : n_bins - max(bins, 0)]
-    whole[max(frames, 0) :, max(bins, 0) :][: inside.shape[0], : inside.shape[1]] = inside
-    return whole
+    return Cut(frames, bins, later)
 
 
 def _shift(earlier: torch.Tensor, later: torch.Tensor, axis: int) -> int:

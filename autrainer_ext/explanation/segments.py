@@ -9,6 +9,8 @@ from collections.abc import Callable
 
 import torch
 
+from .sizes import sounding_segments
+
 Segmenter = Callable[[torch.Tensor], torch.Tensor]
 
 
@@ -92,18 +94,26 @@ def onsets(
 
 
 def quickshift(
-    features: torch.Tensor, *, kernel_size: float = 4, max_dist: float = 200, ratio: float = 0.2
+    features: torch.Tensor,
+    *,
+    kernel_size: float = 4,
+    max_dist: float = 200,
+    ratio: float = 0.2,
+    min_segments: int = 8,
 ) -> torch.Tensor:
     """Divide a clip into regions of similar level by quick shift, as lime's image explainer does.
 
     Features are first averaged over channels and scaled to [0, 1] over the clip, which gives a grey
-    image. A constant clip is divided by distance alone.
+    image. A constant clip is divided by distance alone. Short clips have few regions; the width of
+    the density estimate is then halved, at most twice, until there are enough.
 
     Args:
         features: Shape (channels, frames, mel_bins).
         kernel_size: Width of the Gaussian density estimate in bins.
         max_dist: Largest distance in bins between points of one region.
         ratio: Weight of levels relative to positions, in [0, 1].
+        min_segments: Number of regions above the lowest level of the clip that are enough; 0 for
+            the published segments, whatever their number.
 
     Returns:
         Segments, shape (frames, mel_bins).
@@ -119,11 +129,16 @@ def quickshift(
     """
     from skimage.segmentation import quickshift as segment
 
-    levels = features.mean(dim=0).detach().cpu().double()
-    levels = (levels - levels.min()) / (levels.max() - levels.min()).clamp(min=1e-12)
-    image = levels[..., None].expand(-1, -1, 3).numpy()
-    parts = segment(image, kernel_size=kernel_size, max_dist=max_dist, ratio=ratio, rng=0)
-    return torch.unique(torch.from_numpy(parts).long(), return_inverse=True)[1]
+    values = features.mean(dim=0).detach().cpu().double()
+    values = (values - values.min()) / (values.max() - values.min()).clamp(min=1e-12)
+    image = values[..., None].expand(-1, -1, 3).numpy()
+    segments = torch.zeros(values.shape, dtype=torch.long)
+    for width in (kernel_size, kernel_size / 2, kernel_size / 4):
+        parts = segment(image, kernel_size=width, max_dist=max_dist, ratio=ratio, rng=0)
+        segments = torch.unique(torch.from_numpy(parts).long(), return_inverse=True)[1]
+        if len(sounding_segments(segments, values[None])) >= min_segments:
+            break
+    return segments
 
 
 SEGMENTERS: dict[str, Segmenter] = {

@@ -17,8 +17,7 @@ class ExplainSettings:
     The names are checked when an instance is created. The defaults are those of `explain`.
 
     Attributes:
-        explainers: Names of explainers (see `attributors.registry`). Each is scored next to the
-            random explainer it is compared with.
+        explainers: Names of explainers (see `attributors.registry`).
         masks: Names of the masks that are scored, or None for all masks.
         listen: Names of the masks whose kept and removed parts are written as audio. They need
             not be scored.
@@ -30,10 +29,16 @@ class ExplainSettings:
             the front end.
         layer: Layer for Grad-CAM as in `model.named_modules()`, or None for the deepest layer that
             localises.
+        samples: Largest number of masked copies per clip for explainers that sample coalitions of
+            segments (`lime`, `kernel_shap`).
+        target_error: Root mean square of the standard errors of their values, in standard
+            deviations of the values, below which no more copies are evaluated; positive.
+        significant: Whether masks ignore values within 1.96 standard errors of zero.
         sanity: Whether maps are compared with those of networks with randomised layers.
         panels: Whether a figure is drawn per clip and explainer.
         source_compatible: Whether masks and measures are those of the published
-            mask-and-reconstruct code, including its errors.
+            mask-and-reconstruct code, including its errors: `grad_cam` is not rectified, and LIME
+            replaces segments by their means and has the published segments in short clips, too.
         preprocessing: Path of a preprocessing configuration, "default" for that of the model, or
             None for none.
         checkpoint: Folder of the checkpoint inside the model directory.
@@ -63,6 +68,9 @@ class ExplainSettings:
     targets: str | None = None
     baseline: float | None = None
     layer: str | None = None
+    samples: int = 4096
+    target_error: float = 0.1
+    significant: bool = False
     sanity: bool = False
     panels: bool = True
     source_compatible: bool = False
@@ -75,6 +83,10 @@ class ExplainSettings:
     def __post_init__(self) -> None:
         if not 0 < self.alpha <= 1:
             raise ValueError(f"Argument 'alpha' must be in (0, 1], got {self.alpha}.")
+        if self.samples < 2:
+            raise ValueError(f"Argument 'samples' must be at least 2, got {self.samples}.")
+        if self.target_error <= 0:
+            raise ValueError(f"Argument 'target_error' must be positive, got {self.target_error}.")
         if self.batch_size is not None and self.batch_size < 1:
             raise ValueError(f"Argument 'batch_size' must be positive, got {self.batch_size}.")
         # imported late: the command reads the defaults of this class without loading torch
@@ -99,5 +111,5 @@ class ExplainSettings:
 
     @property
     def panel_mask(self) -> str:
-        """Name of the mask whose kept part is drawn in the panels."""
-        return (self.listen or self.scored_masks)[0]
+        """Name of the mask whose kept part is drawn: the first that is listened to, else `bin`."""
+        return (*self.listen, "bin")[0]

@@ -53,8 +53,8 @@ class Explanation:
         samples: The recording as the spectrogram receives it, mono, shape (samples,), or None if
             features were given.
         rate: Sample rate in Hz of `samples`, `kept` and `removed`, or None.
-        scores: Table of the measures of the glossary (FF, AI, AD, ...): one row for the explainer
-            and one for the random explainer it must be compared with.
+        scores: Table of the measures of the glossary (FF, AI, AD, ...): one row, with
+            those of random masks of equal size in the columns `..._floor`.
     """
 
     prediction: str | int

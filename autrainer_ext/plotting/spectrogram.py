@@ -16,6 +16,7 @@ def draw_spectrogram(
     *,
     frame_seconds: float | None = None,
     frequencies_hz: np.ndarray | None = None,
+    start_frame: int = 0,
     cmap: str = "magma",
     limits: tuple[float, float] | None = None,
 ) -> AxesImage:
@@ -27,6 +28,7 @@ def draw_spectrogram(
         frame_seconds: Hop between frames in seconds. Default: the axis counts frames.
         frequencies_hz: Centre frequency of every bin in Hz, ascending. Surplus centres at the end
             are ignored (bins cut off at the top). Default: the axis counts bins.
+        start_frame: Position of the first frame on the time axis.
         cmap: Name of the colour map.
         limits: Values at the lower and upper end of the colour map. Default: the smallest and
             the largest value.
@@ -45,7 +47,7 @@ def draw_spectrogram(
         cmap=cmap,
         vmin=low,
         vmax=high if high > low else low + 1,
-        **_placement(values, frame_seconds),
+        **_placement(values, frame_seconds, start_frame),
     )
     axes.set_xlabel("time in s" if frame_seconds else "frame")
     axes.set_ylabel("bin" if frequencies_hz is None else "frequency in kHz")
@@ -60,6 +62,7 @@ def draw_attributions(
     *,
     frame_seconds: float | None = None,
     frequencies_hz: np.ndarray | None = None,
+    start_frame: int = 0,
 ) -> AxesImage:
     """Draw attributions: evidence for the target in red, against it in blue, zero in white.
 
@@ -70,6 +73,7 @@ def draw_attributions(
         values: Attributions, shape (frames, bins). Values that are not finite are white.
         frame_seconds: See `draw_spectrogram`.
         frequencies_hz: See `draw_spectrogram`.
+        start_frame: See `draw_spectrogram`.
 
     Returns:
         The image, for a colour bar.
@@ -82,6 +86,7 @@ def draw_attributions(
         values,
         frame_seconds=frame_seconds,
         frequencies_hz=frequencies_hz,
+        start_frame=start_frame,
         cmap="RdBu_r",
         limits=(-limit, limit),
     )
@@ -134,14 +139,17 @@ def draw_explained_spectrogram(
     return image
 
 
-def _placement(values: np.ndarray, frame_seconds: float | None) -> dict[str, Any]:
+def _placement(
+    values: np.ndarray, frame_seconds: float | None, start_frame: int = 0
+) -> dict[str, Any]:
     """Arguments of `imshow` for an image of shape (frames, bins)."""
     frames, bins = values.shape
+    unit = frame_seconds or 1
     return {
         "origin": "lower",
         "aspect": "auto",
         "interpolation": "nearest",
-        "extent": (0, frames * (frame_seconds or 1), -0.5, bins - 0.5),
+        "extent": (start_frame * unit, (start_frame + frames) * unit, -0.5, bins - 0.5),
     }
 
 

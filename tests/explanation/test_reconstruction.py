@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from autrainer.transforms import PannMel, StereoToMono
+from autrainer.transforms import PannMel, Resample, StereoToMono
 from omegaconf import OmegaConf
 
 from autrainer_ext.explanation.reconstruction import (
+    Cut,
     Reconstructor,
     frequency_gain,
     griffin_lim,
@@ -164,14 +165,65 @@ def test_cut_and_padded_features_are_put_back_in_their_place(n_samples):
     assert features.shape == (1, 96, 50)
     reconstructor = Reconstructor(transforms)
     full = reconstructor.split(samples, torch.ones_like(features))
-    assert ratio_db(samples, full.kept - samples) > 100
-    none = reconstructor.split(samples, torch.zeros_like(features)).removed
+    none = reconstructor.split(samples, torch.zeros_like(features))
+    for parts in (full, none):
+        assert ratio_db(samples, parts.kept + parts.removed + parts.unseen - samples) > 100
+    torch.testing.assert_close(full.unseen, none.unseen)
+    assert ratio_db(full.kept, full.removed) > 60
     if n_samples > 16000:  # the loud end alone is seen
-        assert float(none[:, :20000].abs().max()) < 1e-4
-        assert float(none[:, 30000:-500].square().mean()) > 1e-3
+        assert full.window.start_frame > 100
+        for part in (full.kept, none.removed):
+            assert float(part[:, :20000].abs().max()) < 1e-4
+        torch.testing.assert_close(full.unseen[:, :20000], samples[:, :20000], atol=1e-4, rtol=0)
+        assert float(none.removed[:, 30000:-500].square().mean()) > 1e-3
     else:
-        assert float(none.square().mean()) > 0.4 * float(samples.square().mean())
+        assert full.window.start_frame == -(96 - 38) // 2
+        assert float(none.removed.square().mean()) > 0.4 * float(samples.square().mean())
     torch.testing.assert_close(reconstructor.features(samples), features)
+    assert reconstructor.window(samples).start_frame == full.window.start_frame
+
+
+def test_parts_are_heard_in_the_window_of_the_recording():
+    """Without the loud word, another place would be the loudest."""
+    transforms = [*pipeline("log_mel_16k"), FixedLength(50), RelativeLevel(50)]
+    samples = 0.001 * noise(48000)
+    samples[:, 8000:14000] += noise(6000)
+    samples[:, 32000:38000] += 0.5 * noise(6000, seed=1)
+    reconstructor = Reconstructor(transforms)
+    features = run(transforms, samples)
+    parts = reconstructor.split(samples, torch.zeros_like(features))
+    start = parts.window.start_frame
+    assert 30 < start < 80
+    anew = reconstructor.window(parts.unseen).start_frame
+    assert anew > 150
+    removed = reconstructor.features(parts.removed, parts.window)
+    torch.testing.assert_close(removed[:, 3:-3], features[:, 3:-3], atol=0.1, rtol=0)
+    kept = reconstructor.features(parts.kept + 1e-9 * parts.removed, parts.window)
+    assert kept.shape == features.shape
+
+
+def test_cuts_can_be_repeated_and_undone():
+    earlier = torch.arange(24.0).reshape(1, 6, 4)
+    cut = Cut(frames=2, bins=0, result=earlier[0, 2:5, :3])
+    torch.testing.assert_close(cut.apply(earlier), earlier[:, 2:5, :3])
+    whole = cut.undo(torch.ones(1, 3, 3), earlier)
+    expected = torch.zeros(1, 6, 4)
+    expected[:, 2:5, :3] = 1
+    assert torch.equal(whole, expected)
+    padded = torch.nn.functional.pad(earlier, (0, 0, 1, 2), value=-9.0)
+    pad = Cut(frames=-1, bins=0, result=padded[0])
+    torch.testing.assert_close(pad.apply(earlier), padded)
+    assert torch.equal(pad.undo(torch.ones(1, 9, 4), earlier), torch.ones(1, 6, 4))
+
+
+def test_rate_is_that_of_the_resampled_recording():
+    transforms = [Resample(44100, 16000), *pipeline("log_mel_16k")]
+    reconstructor = Reconstructor(transforms)
+    assert reconstructor.rate(44100) == 16000
+    assert Reconstructor(pipeline("log_mel_16k")).rate(16000) == 16000
+    samples = noise(44100)
+    parts = reconstructor.split(samples, torch.ones_like(run(transforms, samples)))
+    assert parts.kept.shape[-1] / reconstructor.rate(44100) == pytest.approx(1, abs=0.01)
 
 
 def test_pipelines_without_a_way_back_are_named():

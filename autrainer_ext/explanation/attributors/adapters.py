@@ -5,6 +5,7 @@ when they are needed.
 """
 
 import contextlib
+import copy
 import io
 
 import numpy as np
@@ -68,7 +69,8 @@ def deep_shap(
 
     def attribute(model: nn.Module, sample: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
         try:
-            explainer = DeepExplainer(model, _background(sample, baseline))
+            # a copy: when it fails, DeepExplainer leaves its hooks on the network
+            explainer = DeepExplainer(copy.deepcopy(model), _background(sample, baseline))
             values = explainer.shap_values(sample, check_additivity=False)
         except RuntimeError as error:
             raise ValueError(f"DeepExplainer cannot explain this network: {error}") from error
@@ -136,6 +138,7 @@ def lime_image(
     baseline: float = 0.0,
     n_samples: int = 1000,
     batch_size: int = 10,
+    fill_with_means: bool = False,
     seed: int = 0,
 ) -> torch.Tensor:
     """Image explainer of lime for the probability of the target, with features as a grey image.
@@ -148,6 +151,8 @@ def lime_image(
         baseline: Value of silent features, a number.
         n_samples: Number of masked copies per sample.
         batch_size: Number of masked copies per forward pass.
+        fill_with_means: Whether removed segments are replaced by their means, the default of lime,
+            instead of the baseline.
         seed: Seed of the masks.
 
     Raises:
@@ -178,7 +183,7 @@ def lime_image(
                 probabilities,
                 labels=(label.item(),),
                 top_labels=None,
-                hide_color=baseline,
+                hide_color=None if fill_with_means else baseline,
                 num_samples=n_samples,
                 batch_size=batch_size,
                 segmentation_fn=lambda image: segments.numpy(),

@@ -42,7 +42,7 @@ def random(
     """
     maps = []
     for sample in features:
-        generator = _generator(sample, seed)
+        generator = clip_generator(sample, seed)
         if segmenter is None:
             drawn = torch.randn(sample.shape, generator=generator)
         else:
@@ -77,7 +77,7 @@ def permuted(attribute: Attributor, *, seed: int = 0) -> Attributor:
     ) -> torch.Tensor:
         maps = attribute(model, features, target, **settings)
         orders = [
-            torch.randperm(sample.numel(), generator=_generator(sample, seed))
+            torch.randperm(sample.numel(), generator=clip_generator(sample, seed))
             for sample in features
         ]
         order = torch.stack(orders).to(maps.device)
@@ -86,7 +86,17 @@ def permuted(attribute: Attributor, *, seed: int = 0) -> Attributor:
     return shuffled
 
 
-def _generator(sample: torch.Tensor, seed: int) -> torch.Generator:
-    """Generator that depends on one clip and the seed, but not on the batch."""
+def clip_generator(sample: torch.Tensor, seed: int) -> torch.Generator:
+    """Generator of random numbers that depends on one clip and the seed, but not on the batch.
+
+    Args:
+        sample: Features of the clip.
+        seed: Seed.
+
+    Example:
+        >>> draw = clip_generator(torch.zeros(1, 2, 2), 0)
+        >>> draw.initial_seed() == clip_generator(torch.zeros(1, 2, 2), 0).initial_seed()
+        True
+    """
     content = sample.cpu().contiguous().numpy().tobytes()
     return torch.Generator().manual_seed(zlib.crc32(content, seed))

@@ -14,6 +14,7 @@ from .arguments import (
     check_model,
     find_audio_files,
     find_preprocessing,
+    positive_int,
     reporting_errors,
 )
 
@@ -33,6 +34,9 @@ class ExplainArgs:
     targets: str | None
     baseline: float | None
     layer: str | None
+    samples: int
+    target_error: float
+    significant: bool
     sanity: bool
     no_panels: bool
     source_compatible: bool
@@ -53,10 +57,11 @@ class ExplainScript(AbstractScript):
         super().__init__(
             "explain",
             "Explain a model's predictions for audio files.",
-            "Writes scores.csv (one row per clip, explainer and mask), summary.csv (means with\n"
-            "bootstrap intervals, next to those of random explanations) and, per clip, panels and\n"
-            "FLAC files of the parts that explanations keep and remove. If OUTPUT holds an\n"
-            "interrupted call with the same settings, it is continued.\n"
+            "Writes scores.csv (one row per clip, explainer and mask, beside random masks of\n"
+            "equal size), summary.csv (means with bootstrap intervals), size.csv, areas.csv and\n"
+            "comparison.csv (explainers at equal size) and, per clip, panels and FLAC files of\n"
+            "the parts that explanations keep and remove. If OUTPUT holds an interrupted call\n"
+            "with the same settings, it is continued.\n"
             "Exit code: 0 all files explained, 1 none, 3 some; errors.csv lists the others.",
             "Examples:\n"
             "  autrainer-ext explain model recordings out\n"
@@ -80,7 +85,7 @@ class ExplainScript(AbstractScript):
             metavar="E",
             help="Explainers. NAME-SEGMENTS (lime-onsets) chooses the segments: time_slices,\n"
             "bands, grid, onsets or quickshift. permuted-NAME shuffles the attributions of NAME.\n"
-            "Random explainers are added for comparison.\n"
+            "grad_cam_signed keeps evidence against the class.\n"
             f"Default: {' '.join(explainers)}.",
         )
         add("--mask", nargs="+", metavar="M", help="Masks to score. Default: all 14.")
@@ -120,6 +125,27 @@ class ExplainScript(AbstractScript):
             help="Value of silent features. Default: computed from the front end.",
         )
         add("--layer", metavar="L", help="Layer for grad_cam. Default: deepest that localises.")
+        add(
+            "--samples",
+            type=positive_int,
+            default=ExplainSettings.samples,
+            metavar="N",
+            help="Most masked copies per clip for lime and kernel_shap. Default: "
+            f"{ExplainSettings.samples}.",
+        )
+        add(
+            "--target-error",
+            type=float,
+            default=ExplainSettings.target_error,
+            metavar="E",
+            help="Standard error of their values, in standard deviations of the values, below\n"
+            f"which fewer copies are enough. Default: {ExplainSettings.target_error}.",
+        )
+        add(
+            "--significant",
+            action="store_true",
+            help="Let masks ignore values within 1.96 standard errors of zero.",
+        )
         add(
             "--sanity",
             action="store_true",
@@ -206,6 +232,9 @@ def _read_settings(args: ExplainArgs) -> ExplainSettings:
         targets=args.targets,
         baseline=args.baseline,
         layer=args.layer,
+        samples=args.samples,
+        target_error=args.target_error,
+        significant=args.significant,
         sanity=args.sanity,
         panels=not args.no_panels,
         source_compatible=args.source_compatible,

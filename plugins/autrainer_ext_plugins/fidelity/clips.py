@@ -10,15 +10,15 @@ import torch
 
 from autrainer_ext.explanation.evaluation import ClipSettings, Explained, explain_clip
 from autrainer_ext.explanation.masks import apply_mask
-from autrainer_ext.explanation.reconstruction import Reconstructor
-from autrainer_ext.explanation.sanity import cascade
+from autrainer_ext.explanation.reconstruction import Parts, Reconstructor
 from autrainer_ext.explanation.settings import ExplainSettings
 from autrainer_ext.serving.audio_files import UnusableFileError
 from autrainer_ext.serving.forward import ForwardPass
 from autrainer_ext_plugins.writing import save_figure, write_table
 
 from .panels import draw_panel
-from .tables import score_table
+from .sanity import sanity_table
+from .tables import CLEAN, score_table, size_table
 
 
 @dataclass(frozen=True)
@@ -76,45 +76,35 @@ class ClipExplainer:
             explained = explain_clip(self.forward, clip.features, self.clip_settings)
         except RuntimeError as error:
             raise UnusableFileError(f"the model failed: {str(error).splitlines()[0]}") from error
-        scores = score_table(
-            explained,
-            run=self.run,
-            filename=clip.filename,
-            target=self.targets.get(clip.filename),
-            prediction=self.class_names[explained.prediction],
-            noise=clip.noise,
-        )
-        write_table(scores, folder / "scores.csv")
-        # the random explainers are scored, but neither drawn nor written as audio
-        names = [name for name in explained.attributions if name in self.settings.explainers]
+        key = {
+            "run": self.run,
+            "filename": clip.filename,
+            "target": self.targets.get(clip.filename),
+            "prediction": self.class_names[explained.prediction],
+            "noise": clip.noise,
+        }
+        write_table(score_table(explained, **key), folder / "scores.csv")
+        write_table(size_table(explained, **key), folder / "size.csv")
+        names = list(explained.attributions)
         if self.settings.sanity:
-            self._write_sanity(clip, explained, names, folder)
+            correlations = sanity_table(
+                self.forward, clip.features, explained, self.clip_settings, self.settings.seed
+            )
+            key = {"run": self.run, "filename": clip.filename, "noise": clip.noise}
+            write_table(correlations.assign(**key), folder / "sanity.csv")
         if self.settings.panels:
             self._draw_panels(clip, explained, names, folder)
         if self.reconstructor is not None and self.settings.listen:
             self._write_audio(self.reconstructor, clip, explained, names, folder)
 
-    def _write_sanity(
-        self, clip: Clip, explained: Explained, names: list[str], folder: Path
-    ) -> None:
-        target = torch.tensor([explained.prediction])
-        key = {"filename": clip.filename, "noise": clip.noise}
-        rows = []
-        for name in names:
-            explainer = self.clip_settings.explainers[name]
-            correlations = cascade(
-                explainer, self.forward, clip.features, target, seed=self.settings.seed
-            )
-            rows += [
-                key | {"explainer": name, "layer": layer, "spearman": value}
-                for layer, value in correlations.items()
-            ]
-        write_table(pd.DataFrame(rows), folder / "sanity.csv")
-
     def _draw_panels(
         self, clip: Clip, explained: Explained, names: list[str], folder: Path
     ) -> None:
-        front_end = None if self.reconstructor is None else self.reconstructor.front_end
+        front_end, start_frame = None, 0
+        if self.reconstructor is not None:
+            front_end = self.reconstructor.front_end
+            start_frame = self.reconstructor.window(clip.samples).start_frame
+        heading = f"{clip.filename}, noise {clip.noise}" if clip.noise != CLEAN else clip.filename
         for name in names:
             panel = draw_panel(
                 clip.features,
@@ -122,7 +112,9 @@ class ClipExplainer:
                 explainer=name,
                 mask=self.settings.panel_mask,
                 baseline=self.clip_settings.baseline,
+                heading=f"{heading}: {self.class_names[explained.prediction]}",
                 front_end=front_end,
+                start_frame=start_frame,
             )
             save_figure(panel, folder / name)
 
@@ -134,7 +126,7 @@ class ClipExplainer:
         names: list[str],
         folder: Path,
     ) -> None:
-        """Write the audio of both parts, and the model's output for it and for masked features."""
+        """Write the audio of the parts, and the scores of masked features and of the audio."""
         rows = []
         for name in names:
             for mask_name in dict.fromkeys(self.settings.listen):
@@ -142,8 +134,6 @@ class ClipExplainer:
                 parts = reconstructor.split(
                     clip.samples, mask.mean(dim=0, keepdim=True), rate=self.rate
                 )
-                audio = {"kept": parts.kept, "removed": parts.removed}
-                masked = apply_mask(clip.features, mask[None], self.clip_settings.baseline)
                 row: dict[str, str | float] = {
                     "filename": clip.filename,
                     "noise": clip.noise,
@@ -151,23 +141,49 @@ class ClipExplainer:
                     "mask": mask_name,
                     "confidence": explained.confidence,
                 }
-                for (part, samples), features in zip(audio.items(), masked, strict=True):
-                    again = reconstructor.features(samples)[None]
-                    row[f"{part}_features"] = self._probability(features, explained.prediction)
-                    row[f"{part}_audio"] = self._probability(again, explained.prediction)
-                rows.append(row)
-                self._write_parts(audio, folder, f"{name}_{mask_name}")
+                masked = apply_mask(clip.features, mask[None], self.clip_settings.baseline)
+                rows.append(row | self._audio_scores(reconstructor, parts, masked, explained))
+                self._write_parts(parts, folder, f"{name}_{mask_name}")
         write_table(pd.DataFrame(rows), folder / "audio.csv")
 
-    def _write_parts(self, audio: dict[str, torch.Tensor], folder: Path, stem: str) -> None:
-        """Write both parts as FLAC, scaled by the same factor if one exceeds full scale."""
+    def _audio_scores(
+        self,
+        reconstructor: Reconstructor,
+        parts: Parts,
+        masked: tuple[torch.Tensor, torch.Tensor],
+        explained: Explained,
+    ) -> dict[str, float]:
+        """Model's outputs and scores for masked features, and for the audio of the same parts."""
+        heard = (parts.kept + parts.removed).square().sum().clamp(min=1e-12)
+        scores = {"kept_power_share": float(parts.kept.square().sum() / heard)}
+        again = [
+            reconstructor.features(part, parts.window)[None].expand_as(masked[0])
+            for part in (parts.kept, parts.removed)
+        ]
+        f = explained.confidence
+        for kind, inputs in (("features", masked), ("audio", again)):
+            kept, removed = self.forward(torch.cat(list(inputs))).double().softmax(dim=1)
+            f_in, f_out = float(kept[explained.prediction]), float(removed[explained.prediction])
+            scores |= {
+                f"kept_{kind}": f_in,
+                f"removed_{kind}": f_out,
+                f"AD_{kind}": 100 * max(f - f_in, 0) / f,
+                f"FF_{kind}": f - f_out,
+                f"FidIn_{kind}": float(int(kept.argmax()) == explained.prediction),
+            }
+        return scores
+
+    def _write_parts(self, parts: Parts, folder: Path, stem: str) -> None:
+        """Write the parts as FLAC, scaled by the same factor if one exceeds full scale."""
+        assert self.reconstructor is not None  # there are parts
+        rate = self.reconstructor.rate(self.rate)
+        audio = {f"{stem}_kept": parts.kept, f"{stem}_removed": parts.removed}
+        if bool(parts.unseen.any()):
+            audio["unseen"] = parts.unseen  # the same for all masks
         peak = max(1.0, *(float(samples.abs().max()) for samples in audio.values()))
-        for part, samples in audio.items():
+        for name, samples in audio.items():
             # in memory: errors of soundfile hide those of the disk
             content = io.BytesIO()
             scaled = (samples / peak).T.numpy()
-            soundfile.write(content, scaled, self.rate, format="FLAC", subtype="PCM_24")
-            (folder / f"{stem}_{part}.flac").write_bytes(content.getbuffer())
-
-    def _probability(self, features: torch.Tensor, target: int) -> float:
-        return float(self.forward(features).double().softmax(dim=1)[0, target])
+            soundfile.write(content, scaled, rate, format="FLAC", subtype="PCM_24")
+            (folder / f"{name}.flac").write_bytes(content.getbuffer())

@@ -4,6 +4,7 @@ file -> recording (-> with noise) -> features -> attributions, scores, panels, a
 """
 
 import hashlib
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,6 +76,7 @@ class FolderExplanation:
         self.output = OutputFolder(output)
         class_names = read_class_names(model)
         self.targets = None if settings.targets is None else _read_targets(settings.targets)
+        _check_targets(self.targets or {}, class_names)
         self.model = model
         self.weights = model / settings.checkpoint / "model.pt"
         self.reader = ClipReader(
@@ -134,7 +136,8 @@ class FolderExplanation:
             except Exception as error:  # one file never ends the others
                 reasons[file] = f"{type(error).__name__}: {brief(error)}"
         explained = [file for file in files if file not in reasons]
-        self.output.write_tables(self.noises, explained)
+        for line in self.output.write_tables(self.noises, explained):
+            print(f"Warning: {line}", file=sys.stderr)
         write_errors(error_table(files, reasons), self.output.path)
         return Counts(len(explained), len(reasons))
 
@@ -175,6 +178,9 @@ class FolderExplanation:
             "targets": None if self.targets is None else dict(sorted(self.targets.items())),
             "baseline": clip_settings.baseline,
             "layer": settings.layer,
+            "samples": settings.samples,
+            "target_error": settings.target_error,
+            "significant": settings.significant,
             "sanity": settings.sanity,
             "source_compatible": settings.source_compatible,
             "preprocessing": settings.preprocessing,
@@ -189,13 +195,26 @@ def _digest(content: bytes) -> str:
 
 def _read_targets(path: str) -> dict[str, str]:
     try:
-        table = pd.read_csv(path, dtype=str)
+        # no value is special: a class may be called "NA"
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
     except Exception as error:  # pandas and its parsers raise many kinds
         raise ValueError(f"File '{path}' is not a CSV table: {error}") from error
     for column in ("filename", "target"):
         if column not in table:
             raise unknown_name("column", column, table, where=f"'{path}'")
-    return dict(zip(table["filename"], table["target"], strict=True))
+    named = table[table["target"] != ""]  # the class of a file without a target is unknown
+    return dict(zip(named["filename"], named["target"], strict=True))
+
+
+def _check_targets(targets: dict[str, str], class_names: Sequence[str]) -> None:
+    """Check that the model has all classes.
+
+    Raises:
+        ValueError: If a target is not one of the classes.
+    """
+    for filename, target in targets.items():
+        if target not in class_names:
+            raise unknown_name(f"target of '{filename}'", target, class_names)
 
 
 def _tested_reconstructor(reader: ClipReader) -> Reconstructor:

@@ -15,7 +15,8 @@ from autrainer_ext.atomic import atomic_file, atomic_folder, is_free, remove, re
 from autrainer_ext.explanation.summary import summarise, summarise_sanity
 from autrainer_ext_plugins.writing import write_table
 
-from .tables import read_table
+from .sizes import write_sizes
+from .tables import describe_few_segments, read_table
 
 _DIGEST = "recording.sha256"
 
@@ -88,19 +89,24 @@ class OutputFolder:
         """Path of the folder of a clip, which exists if the clip is finished."""
         return self.path / "clips" / noise / filename
 
-    def write_tables(self, noises: Iterable[str], filenames: Sequence[str]) -> None:
+    def write_tables(self, noises: Iterable[str], filenames: Sequence[str]) -> list[str]:
         """Write the tables of all clips from those in the folders of the clips.
 
         Args:
             noises: Names of the noises in the order of the tables.
             filenames: Finished recordings; without any, nothing is written.
+
+        Returns:
+            Lines for the user about what the tables cannot show well.
         """
         if not filenames:
-            return
+            return []
         noises = list(noises)
         scores = pd.concat(self._tables("scores", noises, filenames), ignore_index=True)
         write_table(scores, self.path / "scores.csv")
         write_table(summarise(scores), self.path / "summary.csv")
+        sizes = pd.concat(self._tables("size", noises, filenames), ignore_index=True)
+        write_sizes(sizes, self.path)
         audio = list(self._tables("audio", noises, filenames))
         if audio:
             write_table(pd.concat(audio, ignore_index=True), self.path / "audio.csv")
@@ -108,6 +114,7 @@ class OutputFolder:
         if sanity:
             correlations = pd.concat(sanity, ignore_index=True)
             write_table(summarise_sanity(correlations), self.path / "sanity.csv")
+        return describe_few_segments(scores)
 
     def _tables(
         self, name: str, noises: Sequence[str], filenames: Sequence[str]

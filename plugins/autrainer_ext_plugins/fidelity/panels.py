@@ -6,6 +6,7 @@ import torch
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
+from autrainer_ext.explanation.attributors.registry import unit_of
 from autrainer_ext.explanation.evaluation import Explained
 from autrainer_ext.explanation.masks import apply_mask
 from autrainer_ext.plotting.spectrogram import draw_attributions, draw_spectrogram
@@ -19,9 +20,13 @@ def draw_panel(
     explainer: str,
     mask: str,
     baseline: float | torch.Tensor,
+    heading: str,
     front_end: FrontEnd | None,
+    start_frame: int = 0,
 ) -> Figure:
-    """Draw features, attributions and kept part side by side, averaged over channels.
+    """Draw features, attributions, kept part and, if known, standard errors side by side.
+
+    All are averaged over channels.
 
     Args:
         features: Features of the clip, shape (1, channels, frames, mel_bins).
@@ -29,27 +34,42 @@ def draw_panel(
         explainer: Name of the explainer to draw.
         mask: Name of the mask whose kept part is drawn.
         baseline: Value of silent features.
+        heading: File and predicted class, for the title.
         front_end: Front end for axes in seconds and Hz, or None for frames and bins.
+        start_frame: Number of frames of the recording before the first one of the clip.
 
     Returns:
         The figure; the caller saves and closes it.
     """
-    attributions = explained.attributions[explainer]
     kept, _ = apply_mask(features, explained.masks[explainer][mask][None], baseline)
-    scales: dict[str, Any] = {} if front_end is None else front_end.axes
+    scales: dict[str, Any] = {} if front_end is None else dict(front_end.axes)
+    scales["start_frame"] = start_frame
     values, part = (one[0].mean(dim=0).numpy() for one in (features, kept))
     limits = float(values.min()), float(values.max())
+    errors = explained.errors.get(explainer)
+    n_axes = 3 if errors is None else 4
     figure, axes = plt.subplots(
-        1, 3, figsize=(12, 3.4), sharex=True, sharey=True, layout="constrained"
+        1, n_axes, figsize=(4 * n_axes, 3.6), sharex=True, sharey=True, layout="constrained"
     )
-    images = [
-        draw_spectrogram(axes[0], values, limits=limits, **scales),
-        draw_attributions(axes[1], attributions.mean(dim=0).numpy(), **scales),
-        draw_spectrogram(axes[2], part, limits=limits, **scales),
-    ]
-    titles = ["input", explainer, f"kept by the mask {mask}"]
-    for axis, image, title in zip(axes, images, titles, strict=True):
+    unit = unit_of(explainer)
+    attributions = explained.attributions[explainer].mean(dim=0).numpy()
+    images = {
+        "input": (draw_spectrogram(axes[0], values, limits=limits, **scales), "features"),
+        f"{explainer}: for (red), against (blue)": (
+            draw_attributions(axes[1], attributions, **scales),
+            unit,
+        ),
+        f"kept by the mask {mask}": (
+            draw_spectrogram(axes[2], part, limits=limits, **scales),
+            "features",
+        ),
+    }
+    if errors is not None:
+        drawn = draw_spectrogram(axes[3], errors.mean(dim=0).numpy(), cmap="Greys", **scales)
+        images["standard error"] = (drawn, unit)
+    for axis, (title, (image, label)) in zip(axes, images.items(), strict=True):
         axis.set_title(title)
         axis.label_outer()
-        figure.colorbar(image, ax=axis)
+        figure.colorbar(image, ax=axis, label=label)
+    figure.suptitle(f"{heading}, probability {explained.confidence:.2f}")
     return figure

@@ -20,7 +20,7 @@ import autrainer_ext
 from autrainer_ext.atomic import atomic_file
 from autrainer_ext.explanation.evaluation import ClipSettings, Explained, explain_clip
 from autrainer_ext.explanation.settings import ExplainSettings
-from autrainer_ext.explanation.summary import summarise
+from autrainer_ext.explanation.summary import summarise, summarise_sanity
 from autrainer_ext.runs import Run, read_class_names, read_columns, read_metadata
 from autrainer_ext.serving.forward import ForwardPass
 from autrainer_ext.serving.front_end import find_front_end, read_transforms, stated_rate
@@ -30,7 +30,9 @@ from autrainer_ext_plugins.run_columns import with_run_columns
 from autrainer_ext_plugins.writing import save_figure, write_table
 
 from .panels import draw_panel
-from .tables import read_table, score_table
+from .sanity import sanity_table
+from .sizes import write_sizes
+from .tables import CLEAN, describe_few_segments, read_table, score_table, size_table
 
 if TYPE_CHECKING:
     from torch.utils.data import Dataset
@@ -39,14 +41,14 @@ if TYPE_CHECKING:
 class Fidelity(AbstractPlugin):
     """Explains the test samples of every run and scores the explanations.
 
-    Writes `scores.csv`, `summary.csv` and panels of the first samples. The number of forward passes
+    Writes `scores.csv`, `summary.csv`, tables and a figure of fidelity against size (`sizes`) and
+    panels of the first samples. The number of forward passes
     and the time are printed after the first sample of each run. Scores of single samples
     are kept in `parts-*` until all samples are explained, so an interrupted call can be continued.
     The defaults are in `conf/plugin/Fidelity.yaml`.
 
     Args:
-        explainers: Names of explainers. Each is scored next to the random explainer it is compared
-            with.
+        explainers: Names of explainers.
         masks: Names of masks, or None for all 14.
         max_samples: Number of test samples per run, drawn with `seed`, or None for as many as take
             about `minutes`.
@@ -56,6 +58,13 @@ class Fidelity(AbstractPlugin):
         baseline: Value of silent features, or None to compute it from the front end. For networks
             of images without a front end for audio, None is 0: black, or the mean colour where
             images are normalised.
+        layer: Layer for `grad_cam`, or None for the deepest that localises.
+        samples: Most masked copies per sample for `lime` and `kernel_shap`.
+        target_error: Standard error of their values, in standard deviations of the values, below
+            which fewer copies are enough.
+        significant: Whether masks ignore values within 1.96 standard errors of zero.
+        sanity: Whether attributions are compared with those of networks with randomised layers.
+        source_compatible: See `ExplainSettings`.
         batch_size: Most inputs per forward pass, or None for as many as fit.
         device: Device of the networks; see `autrainer_ext.serving.forward.choose_device`.
         seed: Seed of the choice of samples and of the explainers.
@@ -77,6 +86,12 @@ class Fidelity(AbstractPlugin):
         minutes: float | None,
         panels: int,
         baseline: float | None,
+        layer: str | None,
+        samples: int,
+        target_error: float,
+        significant: bool,
+        sanity: bool,
+        source_compatible: bool,
         batch_size: int | None,
         device: str,
         seed: int,
@@ -90,6 +105,12 @@ class Fidelity(AbstractPlugin):
             masks=None if masks is None else tuple(masks),
             listen=(),
             baseline=baseline,
+            layer=layer,
+            samples=samples,
+            target_error=target_error,
+            significant=significant,
+            sanity=sanity,
+            source_compatible=source_compatible,
             batch_size=batch_size,
             device=device,
             seed=seed,
@@ -115,9 +136,15 @@ class Fidelity(AbstractPlugin):
         n_samples = self._plan(jobs, parts / "n_samples.txt")
         with tqdm(total=len(runs) * n_samples, desc="Fidelity", unit="sample") as bar:
             tables = [self._explain(job, n_samples, bar) for job in jobs]
-        scores = pd.concat(tables, ignore_index=True)
+        scores, sizes, *sanity = map(pd.concat, zip(*tables, strict=True))
         write_table(with_run_columns(scores, runs), folder / "scores.csv")
         write_table(with_run_columns(summarise(scores), runs), folder / "summary.csv")
+        write_sizes(sizes, folder, columns=lambda table: with_run_columns(table, runs))
+        for correlations in sanity:
+            summary = summarise_sanity(correlations)
+            write_table(with_run_columns(summary, runs), folder / "sanity.csv")
+        for line in describe_few_segments(scores):
+            print(f"Warning: {line}", file=sys.stderr)
         shutil.rmtree(parts)
 
     def _plan(self, jobs: "Sequence[_Job]", path: Path) -> int:
@@ -179,37 +206,55 @@ class Fidelity(AbstractPlugin):
             digest.update((run.path / "_best" / "model.pt").read_bytes())
         return digest.hexdigest()[:12]
 
-    def _explain(self, job: "_Job", n_samples: int, bar: tqdm) -> pd.DataFrame:
-        """Scores of the samples of a run; finished samples are not explained again."""
+    def _explain(self, job: "_Job", n_samples: int, bar: tqdm) -> list[pd.DataFrame]:
+        """Tables of the samples of a run; finished samples are not explained again."""
         loaded = _load(job, self.settings)
         chosen = self._order(len(loaded.names))[:n_samples]
         for count, index in enumerate(chosen.tolist()):
-            if not job.part(index).is_file():
+            if not job.part(index, "scores").is_file():
                 self._explain_sample(job, loaded, index, is_drawn=count < self.panels)
             bar.update()
-        return pd.concat(map(read_table, map(job.part, np.sort(chosen).tolist())))
+        names = ["scores", "size", *(["sanity"] if self.settings.sanity else [])]
+        order = np.sort(chosen).tolist()
+        return [pd.concat([read_table(job.part(i, name)) for i in order]) for name in names]
 
     def _explain_sample(
         self, job: "_Job", loaded: "_Loaded", index: int, *, is_drawn: bool
     ) -> None:
-        """Write the scores of a sample and, if wanted, its panels."""
+        """Write the tables of a sample and, if wanted, its panels; the scores come last."""
         features, target = loaded.samples[index][:2]
         features = torch.as_tensor(features, dtype=torch.float32)
         _check_input(job.run, features)
         settings = ClipSettings.resolve(self.settings, job.baseline)
         explained = explain_clip(loaded.forward, features[None], settings)
         if is_drawn:
-            self._draw(job, features[None], explained, f"{job.run.name}_{index}")
-        scores = score_table(
-            explained,
-            run=job.run.name,
-            filename=loaded.names[index],
-            target=loaded.class_names[int(target)],
-            prediction=loaded.class_names[explained.prediction],
-        )
-        write_table(scores, job.part(index))
+            heading = f"{loaded.names[index]}: {loaded.class_names[explained.prediction]}"
+            self._draw(job, features[None], explained, heading, f"{job.run.name}_{index}")
+        key = {
+            "run": job.run.name,
+            "filename": loaded.names[index],
+            "target": loaded.class_names[int(target)],
+            "prediction": loaded.class_names[explained.prediction],
+        }
+        if self.settings.sanity:
+            correlations = sanity_table(
+                loaded.forward, features[None], explained, settings, self.settings.seed
+            )
+            write_table(
+                correlations.assign(run=job.run.name, filename=key["filename"], noise=CLEAN),
+                job.part(index, "sanity"),
+            )
+        write_table(size_table(explained, **key), job.part(index, "size"))
+        write_table(score_table(explained, **key), job.part(index, "scores"))
 
-    def _draw(self, job: "_Job", features: torch.Tensor, explained: Explained, stem: str) -> None:
+    def _draw(
+        self,
+        job: "_Job",
+        features: torch.Tensor,
+        explained: Explained,
+        heading: str,
+        stem: str,
+    ) -> None:
         """Draw a panel per explainer."""
         for name in self.settings.explainers:
             panel = draw_panel(
@@ -218,6 +263,7 @@ class Fidelity(AbstractPlugin):
                 explainer=name,
                 mask=self.settings.panel_mask,
                 baseline=job.baseline,
+                heading=heading,
                 front_end=find_front_end(job.transforms),
             )
             save_figure(panel, job.folder / f"{stem}_{name}")
@@ -237,9 +283,9 @@ class _Job:
     parts: Path
     folder: Path
 
-    def part(self, index: int) -> Path:
-        """Table of the scores of one sample."""
-        return self.parts / f"{index}.csv"
+    def part(self, index: int, name: str) -> Path:
+        """Table of one sample: "scores", "size" or "sanity"."""
+        return self.parts / f"{index}_{name}.csv"
 
 
 @dataclass(frozen=True)

@@ -4,15 +4,25 @@ from pathlib import Path
 
 import pandas as pd
 
-from autrainer_ext.explanation.evaluation import Explained
+from autrainer_ext.explanation.evaluation import FLOORED, Explained
 from autrainer_ext.explanation.fidelity import MEASURES
+from autrainer_ext.explanation.size_curves import CURVE_MEASURES
 
 CLEAN = "none"  # value of the column `noise` for clips without noise
 COLUMNS = [
     *["run", "filename", "target", "prediction", "confidence", "correct", "explainer", "mask"],
-    *MEASURES,  # in percent, up to one, in nats
-    *["completeness_gap", "noise", "explains_nothing"],
+    *MEASURES,
+    *[f"{name}_floor" for name in FLOORED],
+    *["kept_bins_share", "kept_sounding_share", "kept_energy_share"],
+    *["floor_sounding_share", "floor_energy_share"],
+    *["completeness_gap", "n_segments", "n_samples", "relative_error", "agreement"],
+    *["noise", "explains_nothing"],
 ]
+SIZE_COLUMNS = [
+    *["run", "filename", "target", "prediction", "confidence", "correct", "noise", "explainer"],
+    *["kept_energy_share", *CURVE_MEASURES, *[f"{name}_floor" for name in CURVE_MEASURES]],
+]
+FEW_SEGMENTS = 8
 
 
 def score_table(
@@ -37,16 +47,67 @@ def score_table(
     Returns:
         Table with the columns `COLUMNS`, one row per explainer and mask.
     """
-    rows = pd.DataFrame(explained.rows).assign(
-        run=run,
-        filename=filename,
-        target=target,
-        prediction=prediction,
-        confidence=explained.confidence,
-        correct=None if target is None else target == prediction,
-        noise=noise,
-    )
-    return rows[COLUMNS]
+    key = _key(explained, run, filename, target, prediction, noise)
+    return pd.DataFrame(explained.rows).assign(**key)[COLUMNS]
+
+
+def size_table(
+    explained: Explained,
+    *,
+    run: str,
+    filename: str,
+    target: str | None,
+    prediction: str,
+    noise: str = CLEAN,
+) -> pd.DataFrame:
+    """Table of the curves of fidelity against size of one clip.
+
+    Args:
+        explained: Explanations of the clip.
+        run: As of `score_table`, and so are the other arguments.
+        filename: See `run`.
+        target: See `run`.
+        prediction: See `run`.
+        noise: See `run`.
+
+    Returns:
+        Table with the columns `SIZE_COLUMNS`, one row per explainer and share of the level.
+    """
+    key = _key(explained, run, filename, target, prediction, noise)
+    return pd.DataFrame(explained.size_rows).assign(**key)[SIZE_COLUMNS]
+
+
+def describe_few_segments(scores: pd.DataFrame) -> list[str]:
+    """Describe explainers whose clips have fewer than eight sounding segments, a line for each.
+
+    Args:
+        scores: Table of scores.
+
+    Returns:
+        Lines for the user; none if all have enough.
+    """
+    clips = scores.drop_duplicates(["run", "filename", "noise", "explainer"])
+    clips = clips[clips["n_segments"].notna()]
+    return [
+        f"{name} has fewer than {FEW_SEGMENTS} segments in {n_few} of {len(few)} clips: its masks "
+        "keep or remove most of a clip at once."
+        for name, few in clips.groupby("explainer", sort=False)
+        if (n_few := int((few["n_segments"] < FEW_SEGMENTS).sum()))
+    ]
+
+
+def _key(
+    explained: Explained, run: str, filename: str, target: str | None, prediction: str, noise: str
+) -> dict[str, object]:
+    return {
+        "run": run,
+        "filename": filename,
+        "target": target,
+        "prediction": prediction,
+        "confidence": explained.confidence,
+        "correct": None if target is None else target == prediction,
+        "noise": noise,
+    }
 
 
 def read_table(path: Path) -> pd.DataFrame:

@@ -11,12 +11,29 @@ def test_panel_shows_features_attributions_and_the_kept_part():
     mask = torch.zeros(1, 3, 4)
     mask[:, 1] = 1
     attributions = {"lime": features[0] - 6}
-    explained = Explained(0, 0.9, attributions, {"lime": {"bin": mask}}, [])
+    errors = {"lime": torch.full((1, 3, 4), 0.5)}
+    explained = Explained(0, 0.9, attributions, errors, {"lime": {"bin": mask}}, [], [])
     figure = draw_panel(
-        features, explained, explainer="lime", mask="bin", baseline=-5.0, front_end=None
+        features,
+        explained,
+        explainer="lime",
+        mask="bin",
+        baseline=-5.0,
+        heading="a.wav: dog",
+        front_end=None,
+        start_frame=7,
     )
-    titles = [axis.get_title() for axis in figure.axes[:3]]
-    assert titles == ["input", "lime", "kept by the mask bin"]
+    titles = [axis.get_title() for axis in figure.axes[:4]]
+    shown = ["input", "lime: for (red), against (blue)", "kept by the mask bin", "standard error"]
+    assert titles == shown
+    assert figure.get_suptitle() == "a.wav: dog, probability 0.90"
+    assert [axis.get_ylabel() for axis in figure.axes[4:]] == [
+        "features",
+        "probability",
+        "features",
+        "probability",
+    ]
+    assert figure.axes[0].get_xlim() == (7, 10)  # on the time of the recording
     images = [np.sort(np.asarray(axis.images[0].get_array()).ravel()) for axis in figure.axes[:3]]
     plt.close(figure)
     np.testing.assert_array_equal(images[0], np.arange(12))
