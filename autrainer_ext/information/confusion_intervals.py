@@ -29,7 +29,6 @@ from .posterior import (
 from .posterior.quantities import unchanged
 
 FEWEST_SAMPLES = 20  # with fewer there is an interval of the accuracy only
-_NOTHING = (np.nan, np.nan, np.nan)
 
 
 @dataclass(frozen=True)
@@ -128,8 +127,10 @@ def _with_rule(
     for name in (*QUANTITIES, *TRANSFORMS):
         source, transform = TRANSFORMS.get(name, (name, unchanged))
         needed = samples_needed(source, n_present)
-        triple = known.get(source, _NOTHING) if counts.sum() >= needed else _NOTHING
-        corrected, *ends = (float(transform(value, len(counts))) for value in triple)
+        if source in known and counts.sum() >= needed:
+            corrected, *ends = (float(transform(value, len(counts))) for value in known[source])
+        else:
+            corrected, *ends = (np.nan, np.nan, np.nan)
         found[name] = ConfusionInterval(corrected, min(ends), max(ends), needed)
     return found
 
