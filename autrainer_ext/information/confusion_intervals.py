@@ -129,7 +129,9 @@ def _with_rule(
         source, transform = TRANSFORMS.get(name, (name, unchanged))
         needed = samples_needed(source, n_present)
         triple = known.get(source, _NOTHING) if counts.sum() >= needed else _NOTHING
-        corrected, *ends = (float(transform(value, len(counts))) for value in triple)
+        # not transformed, because 1 to the power of nan is 1
+        values = triple if triple is _NOTHING else [transform(each, len(counts)) for each in triple]
+        corrected, *ends = map(float, values)
         found[name] = ConfusionInterval(corrected, min(ends), max(ends), needed)
     return found
 

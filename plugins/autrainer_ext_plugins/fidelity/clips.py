@@ -76,15 +76,16 @@ class ClipExplainer:
             explained = explain_clip(self.forward, clip.features, self.clip_settings)
         except RuntimeError as error:
             raise UnusableFileError(f"the model failed: {str(error).splitlines()[0]}") from error
-        key = {
-            "run": self.run,
-            "filename": clip.filename,
-            "target": self.targets.get(clip.filename),
-            "prediction": self.class_names[explained.prediction],
-            "noise": clip.noise,
-        }
-        write_table(score_table(explained, **key), folder / "scores.csv")
-        write_table(size_table(explained, **key), folder / "size.csv")
+        for name, table in (("scores", score_table), ("size", size_table)):
+            rows = table(
+                explained,
+                run=self.run,
+                filename=clip.filename,
+                target=self.targets.get(clip.filename),
+                prediction=self.class_names[explained.prediction],
+                noise=clip.noise,
+            )
+            write_table(rows, folder / f"{name}.csv")
         names = list(explained.attributions)
         if self.settings.sanity:
             correlations = sanity_table(
@@ -134,7 +135,7 @@ class ClipExplainer:
                 parts = reconstructor.split(
                     clip.samples, mask.mean(dim=0, keepdim=True), rate=self.rate
                 )
-                row: dict[str, str | float] = {
+                row: dict[str, object] = {
                     "filename": clip.filename,
                     "noise": clip.noise,
                     "explainer": name,
@@ -142,7 +143,8 @@ class ClipExplainer:
                     "confidence": explained.confidence,
                 }
                 masked = apply_mask(clip.features, mask[None], self.clip_settings.baseline)
-                rows.append(row | self._audio_scores(reconstructor, parts, masked, explained))
+                scores = self._audio_scores(reconstructor, parts, masked, explained)
+                rows.append({**row, **scores})
                 self._write_parts(parts, folder, f"{name}_{mask_name}")
         write_table(pd.DataFrame(rows), folder / "audio.csv")
 
