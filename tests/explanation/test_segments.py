@@ -71,4 +71,12 @@ def test_quickshift_is_that_of_lime():
     theirs = SegmentationAlgorithm(
         "quickshift", kernel_size=4, max_dist=200, ratio=0.2, random_seed=0
     )(scaled[0][..., None].double().expand(-1, -1, 3).numpy())
-    assert (quickshift(features).numpy() == theirs).all()
+    assert (quickshift(features, min_segments=0).numpy() == theirs).all()
+
+
+def test_short_clips_have_more_segments_than_published():
+    time = torch.linspace(0, 3.14, 60)[:, None]
+    features = (time.sin() * torch.linspace(1, 0.2, 50)).clamp(min=0.05)[None]
+    published = quickshift(features, min_segments=0)
+    assert published.max() + 1 < 8 <= quickshift(features).max() + 1
+    assert torch.equal(quickshift(features, min_segments=1), published)
