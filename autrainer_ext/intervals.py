@@ -1,13 +1,16 @@
-"""Confidence intervals of means over samples, clusters of samples and crossed random factors."""
+"""Confidence intervals of shares and of means over samples, clusters or crossed random factors."""
 
 import numpy as np
-from scipy.stats import bootstrap, t
+from scipy.special import betaincinv
+from scipy.stats import bootstrap, norm, t
 
+N_RESAMPLES = 1000
 _BATCH_BYTES = 2**26
+_SIMULATIONS = 10_000
 
 
 def mean_interval(
-    values: np.ndarray, *, confidence: float = 0.95, n_resamples: int = 2000, seed: int = 0
+    values: np.ndarray, *, confidence: float = 0.95, n_resamples: int = N_RESAMPLES, seed: int = 0
 ) -> tuple[float, float]:
     """Confidence interval of a mean: bias-corrected and accelerated (BCa) bootstrap.
 
@@ -50,6 +53,86 @@ def mean_interval(
     return float(interval.low), float(interval.high)
 
 
+def jeffreys_interval(hits: float, n: float, *, confidence: float = 0.95) -> tuple[float, float]:
+    """Jeffreys confidence interval of a share.
+
+    Args:
+        hits: Number of samples that count, in [0, n]; not necessarily whole.
+        n: Number of samples, positive.
+        confidence: Nominal coverage, in (0, 1).
+
+    Returns:
+        Lower and upper limit in [0, 1]: quantiles of Beta(hits + 1/2, n - hits + 1/2). The lower
+        limit is 0 without hits, the upper limit is 1 if all samples are hits.
+
+    Source:
+        Brown, Cai and DasGupta (2001), Interval estimation for a binomial proportion.
+        doi:10.1214/ss/1009213286
+
+    Example:
+        >>> low, high = jeffreys_interval(38, 40)
+        >>> round(low, 3), round(high, 3)
+        (0.849, 0.989)
+    """
+    tail, tiny = (1 - confidence) / 2, 1e-9
+    low = betaincinv(hits + 0.5, n - hits + 0.5, tail) if hits > tiny else 0.0
+    high = betaincinv(hits + 0.5, n - hits + 0.5, 1 - tail) if hits < n - tiny else 1.0
+    return float(low), float(high)
+
+
+def share_interval(
+    values: np.ndarray, clusters: np.ndarray | None = None, *, confidence: float = 0.95
+) -> tuple[float, float]:
+    """Confidence interval of a mean of values in [0, 1], such as an accuracy.
+
+    Jeffreys' interval of a share with an effective number of samples, the number at which a share
+    has the estimated variance of the mean. For independent values of 0 and 1, this is their number.
+    For other values and for clusters it is K (K p (1 - p) + w) / (S + w), where K is the number of
+    clusters, p the mean, S the sum of squared deviations of their contributions and w the variance
+    of a single sample, so that equal values have an interval, too; times (z / t)^2 with K - 1
+    degrees of freedom, because the variance is estimated.
+
+    Args:
+        values: Values in [0, 1], shape (N,), such as 1 for correct and 0 for wrong predictions.
+        clusters: Cluster label of every value, shape (N,); values of the same cluster need not be
+            independent. None: all values are independent.
+        confidence: Nominal coverage, in (0, 1).
+
+    Returns:
+        Lower and upper limit in [0, 1]; nan without values, and for a single cluster.
+
+    Raises:
+        ValueError: If `values` is not one-dimensional or holds a value outside [0, 1].
+
+    Source:
+        Korn and Graubard (1998), Confidence intervals for proportions with small expected number of
+        positive counts estimated from survey data. Survey Methodology 24, 193.
+
+    Example:
+        >>> low, high = share_interval(np.array([1, 1, 1, 1, 0, 1, 1, 1, 1, 1]))
+        >>> round(low, 2), round(high, 2)
+        (0.62, 0.99)
+    """
+    values = np.asarray(values, dtype=float)
+    if values.ndim != 1 or not ((values >= 0) & (values <= 1)).all():
+        raise ValueError("Argument 'values' must be a one-dimensional array of values in [0, 1].")
+    if not len(values):
+        return np.nan, np.nan
+    if clusters is not None and len(np.unique(clusters)) == len(values):
+        clusters = None
+    mean, n = values.mean(), float(len(values))
+    if clusters is not None or not np.isin(values, (0, 1)).all():
+        parts = values if clusters is None else cluster_contributions(values, clusters)
+        if len(parts) < 2:
+            return np.nan, np.nan
+        smooth = (n * mean + 0.5) / (n + 1)
+        single, k = smooth * (1 - smooth), len(parts)
+        n = k * (k * mean * (1 - mean) + single) / (np.square(parts - mean).sum() + single)
+        tail = (1 + confidence) / 2
+        n *= (norm.ppf(tail) / t.ppf(tail, k - 1)) ** 2
+    return jeffreys_interval(mean * n, n, confidence=confidence)
+
+
 def crossed_mean_interval(values: np.ndarray, *, confidence: float = 0.95) -> tuple[float, float]:
     """Confidence interval of a mean over two crossed random factors, such as seeds and recordings.
 
@@ -82,11 +165,34 @@ def crossed_mean_interval(values: np.ndarray, *, confidence: float = 0.95) -> tu
         (0.01, 4.99)
     """
     values = np.asarray(values, dtype=float)
+    if values.ndim == 2 and (values.shape[0] < 1 or values.shape[1] < 2):
+        return np.nan, np.nan
+    variance, freedom = crossed_mean_variance(values)
+    half_width = t.ppf((1 + confidence) / 2, freedom) * np.sqrt(variance) if variance > 0 else 0.0
+    return float(values.mean() - half_width), float(values.mean() + half_width)
+
+
+def crossed_mean_variance(values: np.ndarray) -> tuple[float, float]:
+    """Variance of a mean over two crossed random factors, as in `crossed_mean_interval`.
+
+    Args:
+        values: Value of every recording (column) with every seed (row), shape (R, C), R at least 1
+            and C at least 2, finite.
+
+    Returns:
+        Variance and Satterthwaite's degrees of freedom; the latter infinite if the variance is 0.
+
+    Raises:
+        ValueError: If `values` is not two-dimensional or holds a value that is not finite.
+
+    Example:
+        >>> crossed_mean_variance(np.array([[1.0, 3.0]]))
+        (1.0, 1.0)
+    """
+    values = np.asarray(values, dtype=float)
     if values.ndim != 2 or not np.isfinite(values).all():
         raise ValueError("Argument 'values' must be a two-dimensional array of finite numbers.")
     n_rows, n_columns = values.shape
-    if n_rows < 1 or n_columns < 2:
-        return np.nan, np.nan
     mean = values.mean()
     rows, columns = values.mean(axis=1) - mean, values.mean(axis=0) - mean
     residual = values - mean - rows[:, None] - columns
@@ -95,10 +201,51 @@ def crossed_mean_interval(values: np.ndarray, *, confidence: float = 0.95) -> tu
     of_rows, of_columns, of_residual = squares / np.maximum(freedom, 1) / values.size
     variance = max(of_rows + of_columns - of_residual, of_rows, of_columns)
     if not variance > 0:
-        return float(mean), float(mean)
+        return 0.0, np.inf
     terms = np.square([of_rows, of_columns, of_residual]) / np.maximum(freedom, 1)
-    half_width = t.ppf((1 + confidence) / 2, variance**2 / terms.sum()) * np.sqrt(variance)
-    return float(mean - half_width), float(mean + half_width)
+    return float(variance), float(variance**2 / terms.sum())
+
+
+def simultaneous_quantiles(
+    correlation: np.ndarray, freedom: np.ndarray, *, confidence: float = 0.95, seed: int = 0
+) -> np.ndarray:
+    """Quantiles of Student's t for intervals that all hold at once, by simulation.
+
+    An interval is an estimate plus and minus its quantile times its standard error. All of them
+    contain their true values in the share `confidence` of the cases, and each misses its own
+    equally often. The standard errors are taken as independent of each other, which is
+    conservative.
+
+    Args:
+        correlation: Correlation of the estimates, shape (P, P).
+        freedom: Degrees of freedom of each standard error, shape (P,); may be infinite.
+        confidence: Nominal coverage of all intervals together, in (0, 1).
+        seed: Seed of the simulation.
+
+    Returns:
+        Quantiles, shape (P,); for a single estimate that of Student's t.
+
+    Source:
+        Westfall and Young (1993), Resampling-based multiple testing: single-step adjustment by the
+        smallest p-value.
+
+    Example:
+        >>> independent, equal = np.eye(3), np.ones((3, 3))
+        >>> simultaneous_quantiles(independent, np.full(3, np.inf)).round(1).tolist()
+        [2.4, 2.4, 2.4]
+        >>> simultaneous_quantiles(equal, np.full(3, np.inf)).round(1).tolist()
+        [2.0, 2.0, 2.0]
+    """
+    if len(freedom) < 2:
+        return t.ppf((1 + confidence) / 2, freedom)
+    rng = np.random.default_rng(seed)
+    eigenvalues, vectors = np.linalg.eigh(correlation)
+    root = vectors * np.sqrt(eigenvalues.clip(min=0))
+    size = (_SIMULATIONS, len(freedom))
+    degrees = np.where(np.isfinite(freedom), freedom, 1e9)
+    errors = np.sqrt(rng.chisquare(degrees, size) / degrees)
+    smallest = 2 * t.sf(np.abs(rng.standard_normal(size) @ root.T) / errors, degrees).min(axis=1)
+    return t.isf(np.quantile(smallest, 1 - confidence) / 2, degrees)
 
 
 def cluster_contributions(values: np.ndarray, clusters: np.ndarray) -> np.ndarray:

@@ -53,6 +53,9 @@ def check_model_directory(directory: Path | str) -> None:
 
     Raises:
         ValueError: As `check_description`.
+
+    Example:
+        >>> check_model_directory("a folder without descriptions")
     """
     for name in DESCRIPTIONS:
         if (path := Path(directory, name)).is_file():
@@ -67,6 +70,11 @@ def load_description(path: Path) -> Any:  # noqa: ANN401  any object that a mode
 
     Raises:
         ValueError: As `check_description`, or if the object cannot be built.
+
+    Example:
+        >>> load_description(Path("nowhere.yaml"))
+        Traceback (most recent call last):
+        ValueError: File 'nowhere.yaml' cannot be read: No such file or directory.
     """
     import audobject
 
@@ -88,10 +96,17 @@ def check_description(path: Path) -> None:
         ValueError: If the file is not plain YAML, or names anything but a network, transform,
             data set or similar class of the hosts, this package, torch, torchaudio, torchvision or
             a trusted package. The message names the file and the key.
+
+    Example:
+        >>> check_description(Path("nowhere.yaml"))
+        Traceback (most recent call last):
+        ValueError: File 'nowhere.yaml' cannot be read: No such file or directory.
     """
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, RecursionError, yaml.YAMLError) as error:
+    except OSError as error:
+        raise ValueError(f"File '{path}' cannot be read: {error.strerror}.") from error
+    except (UnicodeDecodeError, RecursionError, yaml.YAMLError) as error:
         reason = " ".join(str(error).split())
         raise ValueError(f"File '{path}' is not plain YAML and is not loaded: {reason}") from error
     if not isinstance(content, dict) or len(content) != 1:
@@ -112,6 +127,9 @@ def check_configuration(config: Mapping[str, Any], source: Path) -> None:
 
     Raises:
         ValueError: As `check_description`.
+
+    Example:
+        >>> check_configuration({"_target_": "torch.nn.ReLU"}, Path("config.yaml"))
     """
     _check(config, str(source), "", set())
 

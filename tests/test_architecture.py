@@ -15,7 +15,7 @@ LEVELS = {
     "autrainer_ext.models.fusion": 0,
     "autrainer_ext.serving.forward": 1,
     "autrainer_ext.information": 1,
-    "autrainer_ext.intervals": 1,
+    "autrainer_ext.intervals": 0,
     "autrainer_ext.difficulty": 1,
     "autrainer_ext.criterions.class_weights": 1,
     "autrainer_ext.explanation.masks": 1,
@@ -49,6 +49,8 @@ LEVELS = {
     "autrainer_ext.difficulty.from_runs": 4,
     "autrainer_ext.difficulty.tables": 4,
     "autrainer_ext.curriculum": 5,
+    "autrainer_ext.report": 5,
+    "autrainer_ext.report.links": 2,
     "autrainer_ext.front_door": 5,
     "autrainer_ext_plugins.plugin": 6,
     "autrainer_ext_plugins.writing": 6,
@@ -73,6 +75,7 @@ FREE_OF_THE_HOST = {
     "autrainer_ext.explanation.masks",
     "autrainer_ext.explanation.fidelity",
     "autrainer_ext.explanation.segments",
+    "autrainer_ext.report.links",
     "autrainer_ext.explanation.sizes",
 }
 
@@ -187,11 +190,13 @@ NOT_BY_THE_ENGINE = {
     "autrainer_ext.explanation.attributors.contract": "gradients are switched on",
     "autrainer_ext.explanation.attributors.gradients": "gradients",
     "autrainer_ext.explanation.sanity": "weights are randomised",
+    "autrainer_ext.adaptation.decision": "networks of a few seconds' use, one pass each",
     "autrainer_ext.adaptation.lame": "logits and embeddings of a network that is being adapted",
     "autrainer_ext.adaptation.ntta": "source network beside the one that is being adapted",
     "autrainer_ext.adaptation.parameters": "weights are restored",
     "autrainer_ext.adaptation.procedure": "steps, and predictions with statistics of the batch",
     "autrainer_ext.adaptation.sar": "weights are moved",
+    "autrainer_ext.adaptation.streaming": "one sample at a time by a network that is being adapted",
 }
 _NETWORKS = ("model", "network", "net", "_model", "_network", "_source")
 

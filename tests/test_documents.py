@@ -249,54 +249,7 @@ def test_example_data_set_and_explainer_run(project, command):
     (run,) = Path("results/tones/training").glob("Tones_*")
     assert np.load(run / "_test/test_outputs.npy").shape == (9, 3)
     arguments = ["postprocess", "results", "tones", "--no-summary", "-p", "FrameFidelity"]
+    arguments += ["--trust", "tones"]
     command("autrainer-ext", *arguments, "-o", "max_samples=2", cwd=project)
     scores = pd.read_csv("results/tones/frame_fidelity/scores.csv")
     assert set(scores["explainer"]) == {"saliency", "frame_saliency", "random"}
-
-
-def is_training(line):
-    """Whether a recipe trains, which takes minutes and is run by the test of the demo."""
-    return line[1] in ("train", "demo")
-
-
-RECIPES = [line for line in commands(ROOT / "README.md") if not is_training(line)]
-
-
-DEMO_LIKE = """
-defaults: [train_tones, _self_]
-experiment_id: demo
-iterations: 2
-callbacks: [autrainer_ext.callbacks.CleanOutputs]
-hydra: {sweeper: {params: {+seed: "1,2"}}}
-"""
-
-
-@pytest.mark.slow
-def test_recipes_of_the_readme_run(project, command):
-    """On the tones, recorded by two made-up devices, in place of the scenes of the demo."""
-    import tones
-
-    tones.Tones.download("data/Tones")  # faster than the command `fetch`
-    for split in ("train", "dev", "test"):
-        table = pd.read_csv(f"data/Tones/{split}.csv")
-        devices = np.arange(len(table)) // 3 % (2 if split == "train" else 3)
-        table.assign(device=np.array(["a", "b", "c"])[devices]).to_csv(
-            f"data/Tones/{split}.csv", index=False
-        )
-    Path("conf/demo_like.yaml").write_text(DEMO_LIKE)
-    command("autrainer-ext", "preprocess", "-cn", "demo_like", cwd=project)
-    command("autrainer-ext", "train", "-cn", "demo_like", cwd=project)
-    Path("wavs").mkdir()
-    for number in range(3):  # one recording of each class
-        shutil.copy(f"data/Tones/default/test-{number}.wav", "wavs")
-    run = sorted(Path("results/demo/training").glob("Tones_*_1"))[0]
-    for program, *arguments in RECIPES:
-        command(program, *(a.replace("$RUN", str(run)) for a in arguments), cwd=project)
-    results = Path("results/demo")
-    for file in (
-        *["predictions_adapted/results.csv", "explanations/summary.csv"],
-        *[results / "entropy_triangle/criteria_test.png", results / "adaptation/summary.csv"],
-        *[results / "difficulty/gallery/index.csv", results / "devices/devices.csv"],
-        results / "latent_space/separability.csv",
-    ):
-        assert Path(file).is_file()

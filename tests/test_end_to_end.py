@@ -16,7 +16,8 @@ import soundfile
 from autrainer_ext.runs import find_runs, read_outputs
 from autrainer_ext_plugins.commands.demo import SCORES
 
-pytestmark = pytest.mark.slow
+# one worker, so that the demo runs once
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("demo")]
 
 SCENES = 6
 TEST_CLIPS = 600

@@ -1,8 +1,16 @@
 import numpy as np
 import pytest
+from scipy import stats
 from scipy.stats import norm, t, ttest_1samp
 
-from autrainer_ext.intervals import cluster_contributions, crossed_mean_interval, mean_interval
+from autrainer_ext.intervals import (
+    cluster_contributions,
+    crossed_mean_interval,
+    jeffreys_interval,
+    mean_interval,
+    share_interval,
+    simultaneous_quantiles,
+)
 
 
 def test_interval_of_normal_values_is_that_of_the_normal_distribution():
@@ -143,3 +151,47 @@ def test_interval_of_contributions_covers_with_dependent_values_of_unequal_clust
             covered[name] += low <= 0 <= high
     assert 0.9 <= covered["contributions"] / 300 <= 0.99
     assert covered["values"] / 300 < 0.7
+
+
+def test_jeffreys_interval_holds_the_quantiles_of_its_beta_distribution():
+    low, high = jeffreys_interval(7, 40, confidence=0.9)
+    assert stats.beta(7.5, 33.5).cdf([low, high]) == pytest.approx([0.05, 0.95])
+    assert jeffreys_interval(0, 9)[0] == 0
+    assert jeffreys_interval(9, 9)[1] == 1
+
+
+def test_interval_of_a_share_is_that_of_jeffreys():
+    values = np.array([1] * 31 + [0] * 9)
+    assert share_interval(values) == jeffreys_interval(31, 40)
+    assert share_interval(values, np.arange(40)) == share_interval(values)
+    assert share_interval(np.ones(20)) == jeffreys_interval(20, 20)
+    assert np.isnan(share_interval(np.zeros(0))).all()
+    with pytest.raises(ValueError, match="in .0, 1."):
+        share_interval(np.array([0.5, 1.5]))
+
+
+@pytest.mark.parametrize("kind", ["clusters", "means of runs"])
+def test_interval_of_a_share_covers_dependent_and_averaged_values(kind):
+    rng, covered = np.random.default_rng(9), 0
+    for _ in range(600):
+        chance = rng.beta(4, 1, size=40)  # mean 0.8
+        hits = rng.random((40, 3)) < chance[:, None]
+        clusters = np.repeat(np.arange(40), 3)
+        found = (
+            share_interval(hits.ravel().astype(float), clusters)
+            if kind == "clusters"
+            else share_interval(hits.mean(axis=1))
+        )
+        covered += found[0] <= 0.8 <= found[1]
+    assert 0.92 <= covered / 600 <= 0.985
+
+
+@pytest.mark.parametrize("freedom", [2.0, 8.0, np.inf])
+def test_simultaneous_quantiles_lie_between_one_and_all_comparisons(freedom):
+    found = simultaneous_quantiles(np.eye(4), np.full(4, freedom))
+    alone, bonferroni = (stats.t.isf(0.025 / n, min(freedom, 1e9)) for n in (1, 4))
+    sidak = stats.t.isf((1 - 0.95**0.25) / 2, min(freedom, 1e9))
+    assert (found > alone).all()
+    assert found == pytest.approx(np.full(4, sidak), rel=0.06)
+    assert (found < 1.06 * bonferroni).all()
+    assert simultaneous_quantiles(np.eye(1), np.array([freedom])) == pytest.approx([alone])

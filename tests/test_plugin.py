@@ -154,3 +154,10 @@ def test_a_file_that_replaces_a_shipped_plugin_inherits_that_it_runs_by_itself(c
     assert "EntropyTriangle" not in plugin_names(automatic=True)
     file.write_text("_target_: counting.Count\n")  # replaces the name only
     assert "EntropyTriangle" not in plugin_names(automatic=True)
+
+
+def test_shared_settings_are_given_to_plugins_that_have_them():
+    assert load_plugin("Fidelity", shared={"device": "cpu"}).settings.device == "cpu"
+    assert not hasattr(load_plugin("Devices", shared={"device": "cpu"}), "device")
+    with pytest.raises(ValueError, match="Unknown device 'gpu'"):
+        load_plugin("Fidelity", {"device": "gpu"}, {"device": "cpu"})  # overrides are closer

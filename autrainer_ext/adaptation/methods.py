@@ -4,7 +4,7 @@ Methods with a procedure of their own are in `sar`, `lame` and `ntta`.
 """
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -115,7 +115,9 @@ class EATA(AdaptationMethod):
 
     Args:
         model: See `AdaptationMethod`, also for all other arguments.
-        max_similarity: Largest absolute cosine of a prediction that is not redundant.
+        max_similarity: Largest absolute cosine of a prediction that is not redundant, in [0, 1].
+            Default: None for 0.05 sqrt(1000 / C), at most 1. The paper sets 0.05 for 1000 classes;
+            the cosine of a certain and an even prediction is 1 / sqrt(C).
 
     Source:
         Niu et al. (2022), Efficient test-time model adaptation without forgetting, equations 2-5.
@@ -127,17 +129,27 @@ class EATA(AdaptationMethod):
         self,
         model: nn.Module,
         *,
-        max_similarity: float = 0.05,
+        max_similarity: float | None = None,
         **options: "Unpack[LearningOptions]",
     ) -> None:
         super().__init__(model, **options)
-        self.max_similarity = max_similarity
+        scaled = min(1.0, 0.05 * math.sqrt(1000 / self.n_classes))
+        self.max_similarity = scaled if max_similarity is None else max_similarity
         self._average: torch.Tensor | None = None
 
     def reset(self) -> None:
         """Restore the source model and forget the moving average."""
         super().reset()
         self._average = None
+
+    def state(self) -> dict[str, Any]:
+        """State with the moving average; see `AdaptationMethod.state`."""
+        return super().state() | {"average": self._average}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Continue from a state; see `AdaptationMethod.load_state`."""
+        super().load_state(state)
+        self._average = state["average"]
 
     def terms(self, logits: list[torch.Tensor]) -> dict[str, torch.Tensor]:
         """Mean weighted entropy of the predictions that count; no term if none counts."""

@@ -1,6 +1,7 @@
 """Nuclear-norm test-time adaptation."""
 
 import copy
+from typing import Any
 
 import torch
 from torch import nn
@@ -9,6 +10,8 @@ from .guard import CollapseGuard
 from .losses import DiversityLoss, EntropyLoss, Form, NuclearNormLoss, ViewConsistencyLoss
 from .parameters import Selection
 from .procedure import AdaptationMethod, OptimizerName, Step, finite_rows
+
+_MOST_CHANNELS = 8
 
 
 def decayed(learning_rate: float, progress: float, gamma: float) -> float:
@@ -27,6 +30,26 @@ def decayed(learning_rate: float, progress: float, gamma: float) -> float:
         0.005
     """
     return learning_rate * (1 + gamma * progress) ** -0.75
+
+
+def find_time_axis(features: torch.Tensor) -> int:
+    """Axis of the frames or samples of features.
+
+    Front ends of the host give (N, channels, frames, bins), (N, frames, bins) or waveforms of shape
+    (N, samples) or (N, channels, samples). The axis before the last holds the frames if it has more
+    than eight values; otherwise it holds channels and the last axis holds the samples.
+
+    Args:
+        features: Features with at least two axes.
+
+    Returns:
+        Index of the axis, negative.
+
+    Example:
+        >>> find_time_axis(torch.zeros(4, 1, 96, 64)), find_time_axis(torch.zeros(4, 2, 16000))
+        (-2, -1)
+    """
+    return -2 if features.ndim > 2 and features.shape[-2] > _MOST_CHANNELS else -1
 
 
 class NTTA(AdaptationMethod):
@@ -65,7 +88,7 @@ class NTTA(AdaptationMethod):
         q: Order of the generalised entropy. Default: 0.9.
         views: Number of views, 1 (the unshifted features) or 2 (default).
         max_shift: Largest shift as a share of the frames, in [0, 1]. Default: 0.1.
-        time_axis: Axis of the frames in the features. Default: 2.
+        time_axis: Axis of the frames in the features. Default: None, see `find_time_axis`.
         gamma: Strength of the decay of the learning rate; see `decayed`. Default: 10.
         batch_share: Weight of a batch in the statistics it is normalised with, in (0, 1]; the
             moving average over the stream has the remaining weight. See `following`. Default: 0.5.
@@ -97,7 +120,7 @@ class NTTA(AdaptationMethod):
         q: float = 0.9,
         views: int = 2,
         max_shift: float = 0.1,
-        time_axis: int = 2,
+        time_axis: int | None = None,
         gamma: float = 10.0,
         batch_share: float = 0.5,
         guard: bool | CollapseGuard = True,
@@ -143,6 +166,7 @@ class NTTA(AdaptationMethod):
         self.batch_share = batch_share
         self.guard = CollapseGuard() if guard is True else guard or None
         self.seed = seed
+        self._progress = 0.0
         self._generator = torch.Generator().manual_seed(seed)
 
     def step(self, features: torch.Tensor) -> Step:
@@ -155,6 +179,7 @@ class NTTA(AdaptationMethod):
         step = super().step(features)
         if step.event == "adapted" and self.guard.sees_collapse(step.logits):
             self._restore()
+            self.set_progress(self._progress)
             self.guard.forget_adapted()
             return Step(source_logits, "reset", step.terms)
         return step
@@ -162,9 +187,22 @@ class NTTA(AdaptationMethod):
     def reset(self) -> None:
         """Restore the source model, the initial guard and the initial random state."""
         super().reset()
+        self._progress = 0.0
         self._generator.manual_seed(self.seed)
         if self.guard is not None:
             self.guard.forget()
+
+    def state(self) -> dict[str, Any]:
+        """State with the guard and the random shifts; see `AdaptationMethod.state`."""
+        guard = self.guard.state() if self.guard else None
+        return super().state() | {"guard": guard, "random": self._generator.get_state()}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Continue from a state; see `AdaptationMethod.load_state`."""
+        super().load_state(state)
+        self._generator.set_state(state["random"])
+        if self.guard is not None:
+            self.guard.load_state(state["guard"])
 
     def set_progress(self, progress: float) -> None:
         """Set the learning rate of the next pass.
@@ -173,6 +211,7 @@ class NTTA(AdaptationMethod):
             progress: Finished share of the passes, in [0, 1).
         """
         assert self._optimizer is not None  # NTTA always has parameters to learn
+        self._progress = progress
         for group in self._optimizer.param_groups:
             group["lr"] = decayed(self.learning_rate, progress, self.gamma)
 
@@ -180,9 +219,10 @@ class NTTA(AdaptationMethod):
         """Features shifted forward and back, or the unshifted features with one view."""
         if self.n_views == 1:
             return [features]
-        limit = int(self.max_shift * features.shape[self.time_axis])
+        axis = find_time_axis(features) if self.time_axis is None else self.time_axis
+        limit = int(self.max_shift * features.shape[axis])
         shifts = torch.randint(limit + 1, (2,), generator=self._generator).tolist()
-        return [features.roll(shift, self.time_axis) for shift in (shifts[0], -shifts[1])]
+        return [features.roll(shift, axis) for shift in (shifts[0], -shifts[1])]
 
     def terms(self, logits: list[torch.Tensor]) -> dict[str, torch.Tensor]:
         """Weighted loss terms, means over the views."""

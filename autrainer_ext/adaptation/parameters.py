@@ -128,6 +128,36 @@ class Snapshot:
             parameter.grad = None
 
 
+class ParameterAverage:
+    """Mean of parameters over several states.
+
+    Args:
+        parameters: Parameters to average and to set.
+    """
+
+    def __init__(self, parameters: list[nn.Parameter]) -> None:
+        self._parameters = parameters
+        self.forget()
+
+    def add(self) -> None:
+        """Add the present state to the mean."""
+        self._n += 1
+        for mean, parameter in zip(self._means, self._parameters, strict=True):
+            mean += (parameter.detach() - mean) / self._n
+
+    def apply(self) -> None:
+        """Set the parameters to the mean; nothing happens if no state was added."""
+        if self._n:
+            with torch.no_grad():
+                for mean, parameter in zip(self._means, self._parameters, strict=True):
+                    parameter.copy_(mean)
+
+    def forget(self) -> None:
+        """Remove all states."""
+        self._n = 0
+        self._means = [torch.zeros_like(parameter) for parameter in self._parameters]
+
+
 def named_modules(model: nn.Module) -> dict[str, nn.Module]:
     """All modules by name, as `model.named_modules()` but faster.
 

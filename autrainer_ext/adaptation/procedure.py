@@ -75,6 +75,9 @@ class AdaptationMethod:
         needs_batch_norm: Whether the network must have batch norms.
         batch_share: Weight of a batch in the statistics it is normalised with, in (0, 1].
         norms: Batch norms of the network.
+        learning: Parameters that are learnt.
+        source_statistics: Running statistics of every batch norm as they were found, in the order
+            of its buffers.
 
     Raises:
         ValueError: If the network is frozen or quantised or does not suit the method, or a
@@ -111,13 +114,16 @@ class AdaptationMethod:
             )
         chosen = select_parameters(model, parameters, self.n_classes) if self.learns else {}
         self._snapshot = Snapshot(model)
-        self._learning = list(chosen.values())
-        moving = {id(p) for p in self._learning}
+        self.source_statistics = [
+            [buffer.clone() for buffer in norm.buffers(recurse=False)] for norm in self.norms
+        ]
+        self.learning = list(chosen.values())
+        moving = {id(p) for p in self.learning}
         everything = named_parameters(model).values()
         self._fixed = [p for p in everything if p.requires_grad and id(p) not in moving]
         model.eval()
         self._follows = False
-        self._optimizer = self._make_optimizer(optimizer) if self._learning else None
+        self._optimizer = self._make_optimizer(optimizer) if self.learning else None
         self._start: dict[str, Any] = (
             copy.deepcopy(self._optimizer.state_dict()) if self._optimizer else {}
         )
@@ -135,15 +141,15 @@ class AdaptationMethod:
         if not torch.isfinite(features).all():
             return Step(self.predict(features), "skipped")
         before = [buffer.clone() for buffer in self._buffers()]
-        with torch.set_grad_enabled(bool(self._learning)), self._running(len(features)):
+        with torch.set_grad_enabled(bool(self.learning)), self._running(len(features)):
             views = self.views(features)
             logits = self._forward(views)
-            terms = self.terms(logits) if self._learning else {}
+            terms = self.terms(logits) if self.learning else {}
         prediction = self.combine([part.detach() for part in logits])
         event: Event = "held"
         if not all(torch.isfinite(part).all() for part in logits):
             event = "skipped"
-        elif self._learning:
+        elif self.learning:
             event = self._learn(terms, views)
         if event == "skipped":
             self._put_back(before)
@@ -173,6 +179,25 @@ class AdaptationMethod:
     def reset(self) -> None:
         """Restore the source model and the initial optimiser, bit for bit."""
         self._restore()
+
+    def state(self) -> dict[str, Any]:
+        """Everything that steps change, for `load_state`; a copy."""
+        return {
+            "network": copy.deepcopy(self.model.state_dict()),
+            "optimizer": copy.deepcopy(self._optimizer.state_dict()) if self._optimizer else {},
+            "follows": self._follows,
+        }
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Continue from a state of the same method, network and settings.
+
+        Args:
+            state: State from `state`.
+        """
+        self.model.load_state_dict(state["network"])
+        if self._optimizer is not None:
+            self._optimizer.load_state_dict(state["optimizer"])
+        self._follows = state["follows"]
 
     def follow_statistics(self, features: torch.Tensor) -> None:
         """Update the running statistics with a batch, by the momentum of each batch norm."""
@@ -221,12 +246,12 @@ class AdaptationMethod:
 
     def _compute_gradient(self, loss: torch.Tensor) -> bool:
         """Compute the gradients of the selected parameters; return whether all are finite."""
-        for parameter in self._learning:
+        for parameter in self.learning:
             parameter.grad = None
         if not torch.isfinite(loss):
             return False
         loss.backward()
-        gradients = [p.grad for p in self._learning if p.grad is not None]
+        gradients = [p.grad for p in self.learning if p.grad is not None]
         # a single test instead of one per gradient: inf and nan survive sums of absolute values
         sums = [gradient.abs().sum() for gradient in gradients]
         return bool(sums) and bool(torch.stack(sums).sum().isfinite())
@@ -279,8 +304,8 @@ class AdaptationMethod:
 
     def _make_optimizer(self, name: OptimizerName) -> torch.optim.Optimizer:
         if name == "adam":
-            return torch.optim.Adam(self._learning, lr=self.learning_rate)
-        return torch.optim.SGD(self._learning, lr=self.learning_rate, momentum=0.9)
+            return torch.optim.Adam(self.learning, lr=self.learning_rate)
+        return torch.optim.SGD(self.learning, lr=self.learning_rate, momentum=0.9)
 
 
 def total_loss(terms: dict[str, torch.Tensor]) -> torch.Tensor:

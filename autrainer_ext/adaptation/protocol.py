@@ -12,7 +12,7 @@ from autrainer_ext.errors import unknown_name
 
 from .guard import predicted_class_entropy
 from .losses import information
-from .parameters import Snapshot
+from .parameters import ParameterAverage, Snapshot
 from .procedure import AdaptationMethod, Step
 from .streams import ORDERS, Order, batches, stream_order
 
@@ -33,8 +33,10 @@ class Protocol:
         predict: Online mode: whether the predictions "before" (default) or "after" the update with
             a batch are evaluated. The other modes always evaluate predictions after the update.
         passes: Offline mode: number of passes. Default: 1.
-        keep: Offline mode: which state is evaluated, that after the "last" pass (default) or that
-            with the most "information", the mutual information of samples and predictions.
+        keep: Offline mode: which state is evaluated, that after the "last" pass (default), that
+            with the most "information", the mutual information of samples and predictions, or the
+            "average" of the parameters after the steps of the second half, which depends less on
+            the seed.
         seed: Seed of the order. Default: 0.
 
     Raises:
@@ -46,7 +48,7 @@ class Protocol:
     batch_size: int = 32
     predict: Literal["before", "after"] = "before"
     passes: int = 1
-    keep: Literal["last", "information"] = "last"
+    keep: Literal["last", "information", "average"] = "last"
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -54,7 +56,7 @@ class Protocol:
             ("mode", ("online", "offline", "episodic")),
             ("order", ORDERS),
             ("predict", ("before", "after")),
-            ("keep", ("last", "information")),
+            ("keep", ("last", "information", "average")),
         ):
             if getattr(self, name) not in known:
                 raise unknown_name(name, getattr(self, name), known)
@@ -82,12 +84,15 @@ class Outcome:
         steps: One row per step: pass, step, n_samples, event, predicted_entropy (entropy of the
             predicted classes of the batch in bits), and the loss with each of its terms if there
             is a loss.
+        accepted: Whether a sample was in a step that the network learnt from and that was not
+            reset later, shape (N,); True for methods that do not learn.
         seconds_per_sample: Time of steps and evaluated predictions per sample and pass.
     """
 
     logits: torch.Tensor
     order: np.ndarray
     steps: list[dict]
+    accepted: np.ndarray
     seconds_per_sample: float
 
 
@@ -109,7 +114,7 @@ def adapt(
         features: Features, shape (N, ...), N at least 1, on the device of the network.
         protocol: Protocol.
         targets: Targets, shape (N,), used for the order "class_correlated" only.
-        groups: Group of every sample, shape (N,), used for the order "grouped" only.
+        groups: Group of every sample, shape (N,), used for the orders "grouped" and "stratified".
         after_pass: Function called with the logits of all samples after every offline pass. It
             does not affect the adaptation. Default: none.
 
@@ -125,6 +130,9 @@ def adapt(
     logits = features.new_zeros(len(features), method.n_classes)
     steps: list[dict] = []
     best: tuple[float, Snapshot] | None = None
+    average = ParameterAverage(method.learning)
+    n_steps = protocol.passes * -(-len(features) // protocol.batch_size)
+    accepted = np.full(len(features), not method.learns)
     begin = time.perf_counter()
     for pass_index in range(protocol.passes):
         order = stream_order(
@@ -142,6 +150,13 @@ def adapt(
                 method.reset()
             step = method.step(batch)
             steps.append(_row(pass_index, len(steps), step))
+            if step.event == "adapted":
+                accepted[positions] = True
+            elif step.event == "reset":
+                accepted[:] = False
+                average.forget()
+            if protocol.keep == "average" and 2 * len(steps) > n_steps:
+                average.add()
             if protocol.mode == "online" and protocol.predict == "before":
                 logits[positions] = step.logits
             elif protocol.mode != "offline":
@@ -156,10 +171,12 @@ def adapt(
             best = information(now), Snapshot(method.model)
     if best is not None:
         best[1].restore()
+    average.apply()
     if protocol.mode == "offline":
         logits = predict(method, features, protocol)
     seconds = time.perf_counter() - begin
-    return Outcome(logits.cpu(), order, steps, seconds / (len(features) * protocol.passes))
+    n_seen = len(features) * protocol.passes
+    return Outcome(logits.cpu(), order, steps, accepted, seconds / n_seen)
 
 
 def predict(method: AdaptationMethod, features: torch.Tensor, protocol: Protocol) -> torch.Tensor:
@@ -181,19 +198,33 @@ def predict(method: AdaptationMethod, features: torch.Tensor, protocol: Protocol
 
 
 def settle(
-    method: AdaptationMethod, features: torch.Tensor, *, batch_size: int, seed: int = 0
+    method: AdaptationMethod,
+    features: torch.Tensor,
+    *,
+    batch_size: int,
+    seed: int = 0,
+    source_samples: float = 16.0,
 ) -> None:
-    """Set the running statistics of the batch norms to their means over all batches.
+    """Set the running statistics of the batch norms to those of the folder and of the source.
+
+    statistics = (N folder + N_s source) / (N + N_s), where those of the folder are means over its
+    batches
 
     The network can then be served in evaluation mode, one sample at a time, although it was adapted
-    in batches. Samples that are not finite are ignored. Nothing changes if the method does not use
-    batch statistics or fewer than two samples are finite.
+    in batches. Samples that are not finite are ignored. Batch norms that did not run keep their
+    statistics. Nothing changes if the method does not use batch statistics or fewer than two
+    samples are finite.
 
     Args:
         method: Adapted method.
-        features: Features, shape (N, ...).
+        features: Features to trust, shape (N, ...), such as those of `Outcome.accepted`.
         batch_size: Number of samples in a batch.
         seed: Seed of the order of the samples. Default: 0.
+        source_samples: Number of samples N_s that the source counts as, not negative. Default: 16.
+
+    Source:
+        Schneider et al. (2020), Improving robustness against common corruptions by covariate shift
+        adaptation, equation 3.
     """
     features = features[torch.isfinite(features).flatten(1).all(dim=1)]
     if not method.uses_batch_statistics or len(features) < 2:
@@ -206,8 +237,15 @@ def settle(
     for positions in batches(order, batch_size):
         if len(positions) > 1:
             method.follow_statistics(features[positions])
-    for norm, momentum in zip(method.norms, momenta, strict=True):
+    weight = len(features) / (len(features) + source_samples)
+    for norm, momentum, source in zip(method.norms, momenta, method.source_statistics, strict=True):
         norm.momentum = momentum
+        ran = bool(norm.num_batches_tracked)
+        for buffer, value in zip(norm.buffers(recurse=False), source, strict=True):
+            if not ran:
+                buffer.copy_(value)
+            elif buffer.is_floating_point():
+                buffer.lerp_(value, 1 - weight)
 
 
 def _row(pass_index: int, number: int, step: Step) -> dict:

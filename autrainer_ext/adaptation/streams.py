@@ -7,8 +7,8 @@ import numpy as np
 
 from autrainer_ext.errors import unknown_name
 
-Order = Literal["shuffled", "class_correlated", "grouped"]
-ORDERS: tuple[Order, ...] = ("shuffled", "class_correlated", "grouped")
+Order = Literal["shuffled", "class_correlated", "grouped", "stratified"]
+ORDERS: tuple[Order, ...] = ("shuffled", "class_correlated", "grouped", "stratified")
 
 
 def stream_order(
@@ -25,6 +25,8 @@ def stream_order(
     class_correlated: one class after the other; classes and the samples of a class at random
     grouped:          one group after the other, such as the recordings of one device; groups and
                       the samples of a group at random
+    stratified:       every stretch holds all groups in about their shares, such as classes that
+                      the source model predicts; the samples of a group at random
 
     Args:
         order: Name of the order.
@@ -32,7 +34,7 @@ def stream_order(
         seed: Seed of the random draws.
         targets: Targets, shape (n_samples,), for "class_correlated". This order is for studies
             only, since it needs labels.
-        groups: Group of every sample, shape (n_samples,), for "grouped"; any type.
+        groups: Group of every sample, shape (n_samples,), for "grouped" and "stratified"; any type.
 
     Returns:
         Positions of the samples in order of arrival, a permutation of 0 to n_samples - 1.
@@ -52,8 +54,21 @@ def stream_order(
         name = "targets" if order == "class_correlated" else "groups"
         raise ValueError(f"Order '{order}' needs {name}, one for each of {n_samples} samples.")
     _, codes = np.unique(np.asarray(keys).astype(str), return_inverse=True)
+    if order == "stratified":
+        return _interleaved(shuffled, codes, generator)
     turn = generator.permutation(codes.max(initial=-1) + 1)
     return shuffled[np.argsort(turn[codes[shuffled]], kind="stable")]
+
+
+def _interleaved(
+    shuffled: np.ndarray, codes: np.ndarray, generator: np.random.Generator
+) -> np.ndarray:
+    """Place the k-th of n samples of a group at a random point of the k-th of n equal stretches."""
+    place = np.empty(len(shuffled))
+    for code in np.unique(codes):
+        members = shuffled[codes[shuffled] == code]
+        place[members] = (np.arange(len(members)) + generator.random(len(members))) / len(members)
+    return np.argsort(place, kind="stable")
 
 
 def batches(order: np.ndarray, batch_size: int) -> Iterator[np.ndarray]:

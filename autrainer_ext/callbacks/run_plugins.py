@@ -10,6 +10,7 @@ from omegaconf import OmegaConf
 from autrainer_ext.compat import CallbackMixin
 from autrainer_ext.plugin import AbstractPlugin, load_plugin, suitable_runs
 from autrainer_ext.runs import read_run
+from autrainer_ext.trust import trust
 
 if TYPE_CHECKING:
     from autrainer.training import ModularTaskTrainer
@@ -38,6 +39,9 @@ class RunPlugins(CallbackMixin):
 
     def cb_on_train_end(self, trainer: "ModularTaskTrainer") -> None:
         """Run the plugins on the finished run."""
+        # this training has run the code of its own model and data set already
+        for part in (trainer.model, trainer.data):
+            trust(type(part).__module__.partition(".")[0])
         run = read_run(trainer.output_directory)
         for plugin in self.plugins:
             folder = Path(trainer.output_directory).parents[1] / plugin.folder / run.name

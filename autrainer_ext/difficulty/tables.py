@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 import pandas as pd
 
-from autrainer_ext.intervals import mean_interval
+from autrainer_ext.intervals import share_interval
 from autrainer_ext.runs import Run, read_columns, read_outputs
 
 from .from_runs import MeasuredRun, check_same_samples, measure_saved
@@ -128,7 +128,7 @@ def class_table(scored: Sequence[ScoredSplit]) -> pd.DataFrame:
                 "rank": class_means(each.ranks.rank, targets, n_classes=len(class_names)),
             }
         )
-        intervals = [mean_interval(scores) for scores in by_class]
+        intervals = [share_interval(scores) for scores in by_class]
         table.insert(4, "cumulative_accuracy_low", [low for low, _ in intervals])
         table.insert(5, "cumulative_accuracy_high", [high for _, high in intervals])
         for split, columns in accuracies.items():
@@ -156,7 +156,7 @@ def _class_accuracies(measured: Sequence[MeasuredRun], split: str) -> np.ndarray
     by_class = [shares[targets == label] for label in range(n_classes)]
     means = [values.mean() if len(values) else np.nan for values in by_class]
     return np.array(
-        [(mean, *mean_interval(values)) for mean, values in zip(means, by_class, strict=True)]
+        [(mean, *share_interval(values)) for mean, values in zip(means, by_class, strict=True)]
     )
 
 

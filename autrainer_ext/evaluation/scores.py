@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from scipy.special import log_softmax
 
-from autrainer_ext.information import balanced_accuracy, confusion_counts, confusion_interval
-from autrainer_ext.intervals import difference_interval, mean_interval
+from autrainer_ext.information import balanced_accuracy, confusion_counts, confusion_intervals
+from autrainer_ext.intervals import difference_interval, mean_interval, share_interval
 from autrainer_ext.runs import RunOutputs
 
 from .calibration import calibration_error
@@ -20,27 +20,27 @@ _KEYS = ["data", "stratum_column", "stratum", "n_samples"]
 def score_outputs(outputs: np.ndarray, targets: np.ndarray) -> dict[str, tuple[float, ...]]:
     """Scores of logits, each with the lower and upper limit of its 95 % interval.
 
-    Accuracy and log loss are means over recordings (`mean_interval`); balanced accuracy is
-    resampled as a confusion matrix (percentiles, `confusion_interval`); the calibration error is
-    free of the bias of small samples (`calibration_error`).
+    The intervals are those of `share_interval` for the accuracy, of `confusion_intervals` for the
+    balanced accuracy and of `mean_interval` for the log loss; the calibration error is free of the
+    bias of small samples (`calibration_error`).
 
     Args:
         outputs: Logits, shape (N, C), N at least 1.
         targets: True classes, shape (N,).
 
     Returns:
-        Value and limits for each of `MEASURES`; the log loss is in nats. Limits are nan for a
-        single recording.
+        Value and limits for each of `MEASURES`; the log loss is in nats. Limits are nan with too
+        few recordings: the balanced accuracy needs 20, and one per class.
     """
     logarithms = log_softmax(outputs.astype(float), axis=1)
     predicted = logarithms.argmax(axis=1)
     is_correct = predicted == targets
     losses = -logarithms[np.arange(len(targets)), targets]
     counts = confusion_counts(targets, predicted, outputs.shape[1])
-    balanced = confusion_interval(counts, balanced_accuracy, method="percentile")
+    balanced = confusion_intervals(counts)["balanced_accuracy"]
     return {
-        "accuracy": (float(is_correct.mean()), *mean_interval(is_correct.astype(float))),
-        "balanced_accuracy": (float(balanced_accuracy(counts)), *map(float, balanced)),
+        "accuracy": (float(is_correct.mean()), *share_interval(is_correct.astype(float))),
+        "balanced_accuracy": (float(balanced_accuracy(counts)), balanced.low, balanced.high),
         "log_loss": (float(losses.mean()), *mean_interval(losses)),
         "calibration_error": calibration_error(np.exp(logarithms.max(axis=1)), is_correct),
     }

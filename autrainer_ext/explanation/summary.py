@@ -35,7 +35,7 @@ def summarise(scores: pd.DataFrame) -> pd.DataFrame:
         and gain of measures that do not depend on the mask.
     """
     interval = functools.lru_cache(maxsize=None)(
-        lambda content: mean_interval(np.frombuffer(content), n_resamples=1000)
+        lambda content: mean_interval(np.frombuffer(content))
     )
     rows = []
     for group, part in _groups(scores).items():

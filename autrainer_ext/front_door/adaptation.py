@@ -4,14 +4,14 @@ import copy
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import nn
 
-from autrainer_ext.adaptation import Protocol, make_method, settle
-from autrainer_ext.adaptation import adapt as run_protocol
+from autrainer_ext.adaptation import Decision, adapt_to, make_method
+from autrainer_ext.runs import read_class_names
 from autrainer_ext.serving.audio_files import UnusableFileError, collect_files, error_table
 from autrainer_ext.serving.forward import device_of, forward_pass
 
@@ -29,27 +29,16 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-@dataclass(frozen=True)
-class Decision:
-    """Which network is served, and why.
-
-    Attributes:
-        served: "adapted" or "source".
-        reason: One sentence for users.
-    """
-
-    served: Literal["adapted", "source"]
-    reason: str
-
-
 @dataclass(frozen=True, eq=False, repr=False)
 class Adapted:
     """Adapted network; see `adapt`.
 
     Attributes:
         model: Copy of the network to serve, in evaluation mode.
-        decision: Whether that is the adapted or the source network, and why.
-        steps: One row per step: `event`, `n_samples`, `predicted_entropy` and the loss terms.
+        decision: Which network that is (`served`: "source", "statistics", "source+prior" or
+            "adapted"), why (`reason`), and the scores of all candidates (`scores`).
+        steps: One row per step: `event`, `n_samples`, `predicted_entropy` and the loss terms; empty
+            if no step was tried.
         errors: Recordings of a folder that could not be used, columns `filename` and `reason`.
     """
 
@@ -59,8 +48,9 @@ class Adapted:
     errors: "pd.DataFrame"
 
     def __repr__(self) -> str:
-        events = ", ".join(f"{n} {name}" for name, n in self.steps["event"].value_counts().items())
-        return f"Adapted({type(self.model).__name__}, {self.decision.served}; steps: {events})"
+        return (
+            f"Adapted({type(self.model).__name__}, {self.decision.served}: {self.decision.reason})"
+        )
 
 
 def adapt(
@@ -68,7 +58,8 @@ def adapt(
     data: Iterable | torch.Tensor | np.ndarray | Path | str,
     *,
     method: str = "ntta",
-    passes: int = 1,
+    passes: int = 3,
+    always: bool = False,
     batch_size: int = 32,
     front_end: FrontEnd | None = None,
     extension: str = "wav",
@@ -85,6 +76,7 @@ def adapt(
             held in memory.
         method: "ntta", "tent", "shot_im", "eata", "sar" or "batch_norm"; see the guide.
         passes: Number of passes over the data.
+        always: Whether to serve the adapted network without a decision.
         batch_size: Number of samples per step. Batches are joined and divided anew.
         front_end: Front end of a network without directory, for a folder; see `explain`.
         extension: Extension of the recordings of a folder.
@@ -92,7 +84,7 @@ def adapt(
         **options: Settings of the method, such as `learning_rate`.
 
     Returns:
-        The adapted copy with `model`, `decision` and `steps`.
+        The network to serve, a copy, with `model`, `decision` and `steps`.
 
     Raises:
         ValueError: If fewer than two samples can be used, their shapes differ, or the network does
@@ -101,9 +93,10 @@ def adapt(
     Example:
         >>> _ = torch.manual_seed(0)
         >>> network = nn.Sequential(nn.BatchNorm1d(4), nn.Linear(4, 3))
-        >>> m = adapt(network, [torch.randn(16, 4) for _ in range(4)], method="tent")
-        >>> m.decision.served, len(m.steps), torch.equal(m.model[0].weight, network[0].weight)
-        ('adapted', 2, False)
+        >>> batches = [torch.randn(16, 4) for _ in range(4)]
+        >>> m = adapt(network, batches, method="tent", always=True)
+        >>> m.decision.served, torch.equal(m.model[0].weight, network[0].weight)
+        ('adapted', False)
     """
     import pandas as pd
 
@@ -117,21 +110,23 @@ def adapt(
         network = open_network(model)
     if len(features) < 2:
         raise ValueError(f"At least two samples are needed, got {len(features)}.")
-    network = copy.deepcopy(network).eval()
     features = features.to(device_of(network, features))
-    # plain networks lack the number of classes
-    network.output_dim = count_classes(forward_pass(network, features), features[:2])
-    seeded = {"seed": seed} if method == "ntta" else {}
-    adapting = make_method(method, network, seeded | options)
-    protocol = Protocol(mode="offline", passes=passes, batch_size=batch_size, seed=seed)
-    steps = pd.DataFrame(run_protocol(adapting, features, protocol).steps)
-    n_adapted = int((steps["event"] == "adapted").sum())
-    decision = Decision("source", "The method took no step: the network is unchanged.")
-    if n_adapted or method == "batch_norm":
-        settle(adapting, features, batch_size=batch_size, seed=seed)
-        learnt = f"{n_adapted} of {len(steps)} steps" if n_adapted else "New statistics"
-        decision = Decision("adapted", f"{learnt} changed the network.")
-    return Adapted(network, decision, steps, errors)
+    trial = copy.deepcopy(network).eval()
+    trial.output_dim = count_classes(forward_pass(network, features), features[:2])
+    make_method(method, trial, options)  # wrong settings are errors even where nothing is adapted
+    names = None if isinstance(model, nn.Module) else read_class_names(Path(model))
+    found = adapt_to(
+        network,
+        features,
+        method=method,
+        options=options,
+        passes=passes,
+        batch_size=batch_size,
+        seed=seed,
+        always=always,
+        class_names=names,
+    )
+    return Adapted(found.model, found.decision, pd.DataFrame(found.steps), errors)
 
 
 def _join(data: Iterable | torch.Tensor | np.ndarray) -> torch.Tensor:

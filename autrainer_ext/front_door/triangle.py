@@ -13,12 +13,13 @@ from autrainer_ext.information import (
     accuracy,
     balanced_accuracy,
     confusion_counts,
-    confusion_interval,
+    confusion_intervals,
     ema,
     entropies,
     nit,
     triangle_points,
 )
+from autrainer_ext.information.posterior import N_DRAWS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,53 +62,46 @@ class EntropyTriangle:
         return dict(zip(_SCORES, _measures(self.counts)[-len(_SCORES) :].tolist(), strict=True))
 
     def intervals(
-        self,
-        *,
-        confidence: float = 0.95,
-        method: str = "basic",
-        n_resamples: int = 500,
-        seed: int = 0,
+        self, *, confidence: float = 0.95, n_draws: int = N_DRAWS, seed: int = 0
     ) -> "pd.DataFrame":
-        """Table of all coordinates and scores with bootstrap intervals over the samples.
+        """Table of all coordinates and scores with intervals over the samples.
 
         Args:
             confidence: Confidence level, in (0, 1).
-            method: "basic", "percentile" or "bca"; see `information.confusion_interval`.
-            n_resamples: Number of resamples.
-            seed: Seed of the resampling.
+            n_draws: Number of posterior draws; see `information.confusion_intervals`.
+            seed: Seed of the draws.
 
         Returns:
             Columns `view` ("true", "pred" or "joint"; empty for scores, which have no view),
-            `measure`, `value`, `low` and `high`. The limits are nan for a single sample.
+            `measure`, `value`, `corrected` (without the bias of few samples), `low`, `high` and
+            `n_needed`, the number of samples from which there is an interval; with fewer,
+            `corrected` and the limits are nan.
 
         Raises:
             ValueError: If an argument is out of range.
         """
         import pandas as pd
 
-        limits = confusion_interval(
-            self.counts,
-            _measures,
-            method=method,
-            confidence=confidence,
-            n_resamples=n_resamples,
-            seed=seed,
-        )
         names = [(view, name) for view in VIEWS for name in _COORDINATES]
-        table = pd.DataFrame(
-            [*names, *(("", name) for name in _SCORES)], columns=["view", "measure"]
-        )
+        names += [("", name) for name in _SCORES]
+        table = pd.DataFrame(names, columns=["view", "measure"])
         table["value"] = _measures(self.counts)
-        table["low"], table["high"] = (limit.clip(0, 1) for limit in limits)  # none lies outside
+        found = confusion_intervals(self.counts, confidence=confidence, n_draws=n_draws, seed=seed)
+        intervals = [found.get(f"{name}_{view}") or found[name] for view, name in names]
+        for column in ("corrected", "low", "high", "n_needed"):
+            table[column] = [getattr(interval, column) for interval in intervals]
         return table
 
-    def plot(self, ax: "TernaryAxes | None" = None, *, color: str = "#0072B2") -> "TernaryAxes":
+    def plot(
+        self, ax: "TernaryAxes | None" = None, *, color: str = "#0072B2", marker: str = "o"
+    ) -> "TernaryAxes":
         """Draw the three points in the whole triangle.
 
         Args:
             ax: Axes of the projection "ternary", such as those of an earlier call, to draw several
                 classifiers in one triangle. Default: a new figure.
             color: Colour of the points.
+            marker: Shape of the points.
 
         Returns:
             The axes.
@@ -117,6 +111,7 @@ class EntropyTriangle:
         """
         from matplotlib import pyplot as plt
 
+        from autrainer_ext.plotting import Look
         from autrainer_ext.plotting.triangle import draw_triangle, draw_views, view_handles
 
         if ax is None:
@@ -128,7 +123,7 @@ class EntropyTriangle:
                 f"The axes need the projection 'ternary', got '{getattr(ax, 'name', ax)}': "
                 "plt.subplot(projection='ternary') after importing mpltern."
             )
-        return draw_views(ax, self._points, color)
+        return draw_views(ax, self._points, Look(color, marker, "-"))
 
     def __repr__(self) -> str:
         point = self.pred

@@ -1,7 +1,9 @@
 """Information-theoretic evaluation of classifiers from their confusion matrices."""
 
-from .bootstrap import BOOTSTRAP_METHODS, confusion_interval, resample_counts
+from .comparison import Difference, compare_groups
 from .confusion import accuracy, balanced_accuracy, check_counts, confusion_counts
+from .confusion_intervals import ConfusionInterval, confusion_intervals
+from .contributions import Contributions, sample_contributions
 from .entropies import Entropies, entropies, entropy_bits
 from .perplexities import Perplexities, ema, nit, perplexities
 from .triangle import (
@@ -14,8 +16,10 @@ from .triangle import (
 )
 
 __all__ = [
-    "BOOTSTRAP_METHODS",
     "VIEWS",
+    "ConfusionInterval",
+    "Contributions",
+    "Difference",
     "Entropies",
     "Perplexities",
     "TrianglePoint",
@@ -24,14 +28,15 @@ __all__ = [
     "balanced_accuracy",
     "cartesian",
     "check_counts",
+    "compare_groups",
     "confusion_counts",
-    "confusion_interval",
+    "confusion_intervals",
     "ema",
     "entropies",
     "entropy_bits",
     "nit",
     "perplexities",
-    "resample_counts",
+    "sample_contributions",
     "split_coordinates",
     "triangle_points",
 ]

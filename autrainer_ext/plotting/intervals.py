@@ -4,15 +4,17 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
+from .looks import Look
+
 
 def draw_intervals(
     axes: Axes,
     values: np.ndarray,
     low: np.ndarray,
     high: np.ndarray,
-    colors: list[str],
+    looks: list[Look],
     *,
-    marker: str = "o",
+    marker: str = "",
     is_open: bool = False,
     shift: float = 0.0,
 ) -> Axes:
@@ -23,8 +25,8 @@ def draw_intervals(
         values: Values, shape (R,).
         low: Lower limits, shape (R,); nan draws no bar. A limit may lie above its value.
         high: Upper limits, shape (R,).
-        colors: Colour of every row.
-        marker: Marker of the values.
+        looks: Colour, marker and line style of every row.
+        marker: Marker of all rows instead of theirs.
         is_open: Whether markers are outlines.
         shift: Offset below the middle of the row, in rows.
 
@@ -32,9 +34,17 @@ def draw_intervals(
         The axes. Rows are numbered 0 to R - 1 from the top.
     """
     rows = np.arange(len(values)) + shift
-    axes.hlines(rows, low, high, colors=colors, linewidth=1.1)
-    glyph = {"facecolors": "none", "edgecolors": colors} if is_open else {"color": colors}
-    axes.scatter(values, rows, marker=marker, s=20, linewidths=1.2, zorder=3, **glyph)
+    for row, value, start, end, look in zip(rows, values, low, high, looks, strict=True):
+        axes.plot([start, end], [row, row], color=look.color, linestyle=look.line, linewidth=1.1)
+        axes.plot(
+            value,
+            row,
+            color=look.color,
+            marker=marker or look.marker,
+            markerfacecolor="none" if is_open else look.color,
+            markersize=4.5,
+            zorder=3,
+        )
     axes.set_ylim(len(values) - 0.4, -0.6)
     axes.grid(axis="x", color="0.9", linewidth=0.6)
     axes.set_axisbelow(True)

@@ -7,18 +7,19 @@ variation (guessing), the right corner divergence (a single class). Crosses show
 the targets, open circles those of the predictions, filled circles those of both together.
 """
 
+from itertools import product
+
 import numpy as np
 from matplotlib.collections import LineCollection
-from matplotlib.colors import Normalize
+from matplotlib.colors import Normalize, to_rgba
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from mpltern.ternary import TernaryAxes  # registers the projection
-from numpy.typing import ArrayLike
 
-from autrainer_ext.information import TrianglePoint
+from autrainer_ext.information import TrianglePoint, cartesian
 
-# distinguishable with any colour vision
-COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D31")
+from .looks import Look
+
 VIEW_NAMES = {"true": "true labels", "pred": "predicted labels", "joint": "both"}
 COLOR_MAP = "viridis"
 _MARKERS_AT_MOST = 24
@@ -123,61 +124,77 @@ def draw_trajectory(
     return axes
 
 
-def draw_views(axes: TernaryAxes, points: dict[str, TrianglePoint], color: str) -> TernaryAxes:
-    """Draw the points of every view in one colour.
+def draw_views(axes: TernaryAxes, points: dict[str, TrianglePoint], look: Look) -> TernaryAxes:
+    """Draw the points of every view in one look.
 
     Args:
         axes: TernaryAxes of a triangle.
         points: Points for each view of `VIEW_NAMES`, of any shape.
-        color: Colour of the points.
+        look: Colour and shape of the points: open for the predictions, filled for both together, a
+            small cross for the targets.
 
     Returns:
         The axes.
     """
     for view, point in points.items():
-        colors = {
-            "true": {"color": color},
-            "pred": {"facecolors": "none", "edgecolors": color},
-            "joint": {"color": color},
-        }[view]
-        glyph = _glyph(view)
-        size = 11 if view == "joint" else 26
+        is_open = view == "pred"
+        colors = {"facecolors": "none", "edgecolors": look.color}
+        if not is_open:
+            colors = {"color": look.color}
         axes.scatter(
-            *_tlr(point), s=size, linewidths=1.2, zorder=4, clip_on=False, **glyph, **colors
+            *_tlr(point),
+            marker="x" if view == "true" else look.marker,
+            s=26 if is_open else 13,
+            linewidths=1.0,
+            zorder=4,
+            clip_on=False,
+            **colors,
         )
     return axes
 
 
-def draw_bars(
-    axes: TernaryAxes,
-    x: tuple[float, float, float],
-    y: tuple[float, float, float],
-    color: str,
-) -> TernaryAxes:
-    """Draw a horizontal and a vertical bar from the lower to the upper limits of a point.
+def draw_region(axes: TernaryAxes, limits: np.ndarray, look: Look) -> TrianglePoint:
+    """Draw the part of the triangle in which all three coordinates lie between their limits.
+
+    A region at the edge of the triangle ends at the edge.
 
     Args:
         axes: TernaryAxes of a triangle.
-        x: Value, lower and upper limit of the horizontal coordinate, as of
-            `information.cartesian`.
-        y: Value, lower and upper limit of the vertical coordinate. A bar with nan is not drawn.
-        color: Colour of the bars.
+        limits: Lower and upper limits in [0, 1] of divergence, mutual information and variation,
+            shape (3, 2).
+        look: Colour and line style of the outline.
 
     Returns:
-        The axes.
+        Corners of the region, shape (corners,); none if a limit is nan or if no point of the
+        triangle lies between all limits.
     """
-    for ends_x, ends_y in (((x[1], x[2]), (y[0], y[0])), ((x[0], x[0]), (y[1], y[2]))):
-        if np.isfinite([ends_x, ends_y]).all():
-            axes.plot(*_tlr(from_plane(ends_x, ends_y)), color=color, linewidth=1.0, zorder=3)
-    return axes
+    corners = _corners(limits)
+    if corners.divergence.size:
+        axes.fill(
+            *_tlr(corners),
+            facecolor=to_rgba(look.color, 0.08),
+            edgecolor=to_rgba(look.color, 0.8),
+            linestyle=look.line,
+            linewidth=0.8,
+            zorder=2,
+        )
+    return corners
 
 
-def from_plane(x: ArrayLike, y: ArrayLike) -> TrianglePoint:
-    """Triangle coordinates of points in the plane: the inverse of `information.cartesian`."""
-    x, y = np.broadcast_arrays(np.asarray(x, dtype=float), np.asarray(y, dtype=float))
-    shared = y * 2 / np.sqrt(3)
-    divergence = x - shared / 2
-    return TrianglePoint(divergence, shared, 1 - shared - divergence)
+def _corners(limits: np.ndarray) -> TrianglePoint:
+    """Corners of the region between limits, counter-clockwise: two coordinates are at a limit."""
+    found = []
+    for free in range(3) if np.isfinite(limits).all() else ():
+        fixed = [i for i in range(3) if i != free]
+        for ends in product(*limits[fixed]):
+            rest = 1 - sum(ends)
+            if limits[free, 0] - 1e-12 <= rest <= limits[free, 1] + 1e-12:
+                found.append(np.insert(ends, free, rest))
+    corners = np.reshape(found, (-1, 3))
+    x, y = cartesian(TrianglePoint(*corners.T))
+    centre = corners.mean(axis=0) if found else np.full(3, np.nan)
+    x_centre, y_centre = cartesian(TrianglePoint(*centre))
+    return TrianglePoint(*corners[np.argsort(np.arctan2(y - y_centre, x - x_centre))].T)
 
 
 def view_handles(views: tuple[str, ...] = tuple(VIEW_NAMES)) -> list[Line2D]:
@@ -188,7 +205,7 @@ def view_handles(views: tuple[str, ...] = tuple(VIEW_NAMES)) -> list[Line2D]:
             [],
             linestyle="none",
             color="0.3",
-            markersize=3.5 if view == "joint" else 5,
+            markersize=5 if view == "pred" else 3.5,
             markerfacecolor="none" if view == "pred" else "0.3",
             label=VIEW_NAMES[view],
             **_glyph(view),

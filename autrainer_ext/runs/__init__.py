@@ -5,7 +5,7 @@ modules do without.
 """
 
 from .metadata import Columns, read_columns, read_metadata
-from .names import run_labels
+from .names import column_folder, run_labels
 from .outputs import (
     SPLITS,
     RunOutputs,
@@ -24,6 +24,7 @@ __all__ = [
     "Run",
     "RunOutputs",
     "best_iteration",
+    "column_folder",
     "find_runs",
     "iterations_with",
     "read_arrays",

@@ -1,6 +1,8 @@
-"""Short labels of runs for tables and figures."""
+"""Short labels of runs for tables and figures, and names of folders."""
 
+import re
 from collections.abc import Sequence
+from pathlib import Path
 
 
 def run_labels(names: Sequence[str]) -> list[str]:
@@ -25,6 +27,26 @@ def run_labels(names: Sequence[str]) -> list[str]:
         return list(names)
     differing = [values for values in zip(*parts, strict=True) if len(set(values)) > 1]
     return [", ".join(values) for values in zip(*map(_tails, differing), strict=True)]
+
+
+def column_folder(folder: Path, column: str) -> Path:
+    """Folder for the results of an analysis by one column.
+
+    Results for another column than "device" have a folder of their own, so that they do not
+    replace each other.
+
+    Args:
+        folder: Folder of the plugin.
+        column: Column of the tables of the data set.
+
+    Returns:
+        `folder` itself for the column "device", else a folder in it, named after the column.
+
+    Example:
+        >>> column_folder(Path("devices"), "city").name
+        'city'
+    """
+    return folder if column == "device" else folder / re.sub(r"[^\w.=+-]+", "_", column)
 
 
 def _tails(values: Sequence[str]) -> list[str]:

@@ -95,10 +95,12 @@ class FeatureReader(AudioReader):
         samples = super()._load(path)
         if self._length:
             samples = samples[:, : self._length]
+        if self.change is not None:  # before padding: silence would lower the level of noise
+            try:
+                samples = self.change(samples, path)
+            except ValueError as error:
+                raise UnusableFileError(str(error)) from error
+        if self._length:
+            samples = samples[:, : self._length]
             samples = torch.nn.functional.pad(samples, (0, self._length - samples.shape[1]))
-        if self.change is None:
-            return samples
-        try:
-            return self.change(samples, path)
-        except ValueError as error:
-            raise UnusableFileError(str(error)) from error
+        return samples

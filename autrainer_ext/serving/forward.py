@@ -15,7 +15,7 @@ import sys
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
@@ -221,7 +221,7 @@ class ForwardPass:
         if self._faster is None or not len(batch):
             return self._run_torch(batch)
         shape = batch.shape[1:]
-        is_checked = shape in self._checked or len(self._checked) == _CHECKED_SHAPES
+        is_checked = shape in self._checked or len(self._checked) >= _CHECKED_SHAPES
         expected = None if is_checked else self._run_torch(batch)
         try:
             found = self._run_faster(batch)
@@ -231,7 +231,8 @@ class ForwardPass:
                 raise
             fault = " ".join(str(error).split())[:200] or type(error).__name__
         if fault is None:
-            self._checked.add(shape)
+            if not is_checked:
+                self._checked.add(shape)
             return found
         name = type(self.network).__name__
         _LOG.warning("%s is not used for the network %s: %s", self._faster, name, fault)
@@ -251,7 +252,9 @@ class ForwardPass:
         batch = batch.to(self.device)
         if batch.ndim == 4:
             batch = batch.contiguous(memory_format=torch.channels_last)
-        with torch.inference_mode(), _exact_convolutions(), torch.autocast("cuda", enabled=half):
+        is_cuda = self.device.type == "cuda"
+        precision = _exact_convolutions() if is_cuda else nullcontext()
+        with torch.inference_mode(), precision, torch.autocast("cuda", enabled=half):
             outputs = self.network(batch)
         several = (outputs,) if isinstance(outputs, torch.Tensor) else tuple(outputs)
         # copies made here are ordinary tensors, unlike those of the inference mode
@@ -296,8 +299,16 @@ def device_of(model: object, features: torch.Tensor) -> torch.device:
     """
     if isinstance(model, ForwardPass):
         return model.device
-    parameters = model.parameters() if isinstance(model, nn.Module) else iter(())
-    return next(parameters, features).device
+    if not isinstance(model, nn.Module):
+        return features.device
+    # `parameters()` of the whole model would hash it, which takes a second for models of the host
+    modules = [model]
+    while modules:
+        module = modules.pop()
+        for parameter in module.parameters(recurse=False):
+            return parameter.device
+        modules += module.children()
+    return features.device
 
 
 def to_onnx(network: nn.Module, example: torch.Tensor) -> bytes:
@@ -434,9 +445,6 @@ class _Function(nn.Module):
 @contextmanager
 def _exact_convolutions() -> Iterator[None]:
     """Convolutions of a GPU in single precision, not in that of its tensor cores, as elsewhere."""
-    if not torch.cuda.is_available():
-        yield
-        return
     with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
         yield
 

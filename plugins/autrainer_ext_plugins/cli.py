@@ -29,6 +29,7 @@ from autrainer_ext_plugins.commands.import_cp_mobile import ImportCPMobileScript
 from autrainer_ext_plugins.commands.inference import BatchedInferenceScript
 from autrainer_ext_plugins.commands.postprocess import PluginPostprocessScript
 from autrainer_ext_plugins.commands.preprocess import CompletePreprocessScript
+from autrainer_ext_plugins.commands.report import ReportScript
 from autrainer_ext_plugins.commands.train import TidyTrainScript
 from autrainer_ext_plugins.commands.triangle import TriangleScript
 
@@ -47,6 +48,7 @@ COMMANDS: list[type[AbstractScript]] = [
     DemoScript,
     TriangleScript,
     AdaptScript,
+    ReportScript,
 ]
 
 

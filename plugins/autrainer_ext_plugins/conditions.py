@@ -3,11 +3,9 @@
 A condition is the set of runs that differ only in the seed.
 """
 
-import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from itertools import combinations
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -32,26 +30,6 @@ def check_column(table: pd.DataFrame, column: str, run: Run) -> None:
     """
     if column not in table:
         raise unknown_name("column", column, table, where=f"the tables of '{run.name}'")
-
-
-def column_folder(folder: Path, column: str) -> Path:
-    """Folder for the results of an analysis by one column.
-
-    Results for another column than "device" have a folder of their own, so that they do not
-    replace each other.
-
-    Args:
-        folder: Folder of the plugin.
-        column: Column of the tables of the data set.
-
-    Returns:
-        `folder` itself for the column "device", else a folder in it, named after the column.
-
-    Example:
-        >>> column_folder(Path("devices"), "city").name
-        'city'
-    """
-    return folder if column == "device" else folder / re.sub(r"[^\w.=+-]+", "_", column)
 
 
 def parallel_groups(

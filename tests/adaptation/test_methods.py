@@ -72,3 +72,10 @@ def test_models_without_batch_norm(norm):
         assert NTTA(model, parameters="features", guard=False).step(features).event == "adapted"
     else:
         assert Tent(model).step(features).event == "adapted"
+
+
+@pytest.mark.parametrize(("n_classes", "limit"), [(1000, 0.05), (10, 0.5), (2, 1.0)])
+def test_eata_threshold_of_novelty_scales_with_the_number_of_classes(n_classes, limit):
+    network = torch.nn.Sequential(torch.nn.BatchNorm1d(4), torch.nn.Linear(4, n_classes))
+    network.output_dim = n_classes
+    assert EATA(network).max_similarity == pytest.approx(limit)

@@ -3,7 +3,7 @@ import torch
 
 from autrainer_ext.adaptation.guard import CollapseGuard
 from autrainer_ext.adaptation.methods import Source
-from autrainer_ext.adaptation.ntta import NTTA, decayed
+from autrainer_ext.adaptation.ntta import NTTA, decayed, find_time_axis
 from autrainer_ext.adaptation.protocol import Protocol, adapt
 
 from .conftest import accuracy, same_bits, state
@@ -99,3 +99,23 @@ def test_guard_resets_a_network_that_drifts_to_one_class(model, data):
 def test_wrong_settings_are_rejected(model, make, message):
     with pytest.raises(ValueError, match=message):
         make(model)
+
+
+def test_learning_rate_of_the_pass_survives_a_reset(model, data):
+    ntta = NTTA(model, guard=CollapseGuard(narrow=0, collapsed=1.0), learning_rate=0.04)
+    ntta.reset()
+    ntta.set_progress(0.5)
+    constant = data[0][:1].repeat(16, 1, 1, 1)  # predicted as one class: collapse
+    assert ntta.step(constant).event == "reset"
+    rate = ntta._optimizer.param_groups[0]["lr"]
+    assert rate == pytest.approx(0.04 * 6**-0.75)
+    ntta.reset()
+    assert ntta._optimizer.param_groups[0]["lr"] == 0.04
+
+
+@pytest.mark.parametrize(
+    ("shape", "axis"),
+    [((4, 1, 96, 64), -2), ((4, 96, 64), -2), ((4, 16000), -1), ((4, 2, 16000), -1)],
+)
+def test_views_are_shifted_along_time(shape, axis):
+    assert find_time_axis(torch.zeros(shape)) == axis

@@ -1,4 +1,5 @@
 import copy
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -153,7 +154,8 @@ def test_settled_network_predicts_single_samples_as_batches_do(model, data):
     features, targets = data
     method = Tent(model, learning_rate=0.01)
     in_batches = adapt(method, features, Protocol()).logits
-    settle(method, features, batch_size=32)
+    source = method.source_statistics[0][0]
+    settle(method, features, batch_size=32, source_samples=0)
     assert [norm.momentum for norm in method.norms] == [0.1, 0.1]
     with torch.no_grad():
         alone = torch.cat([model(x[None]) for x in features])
@@ -161,6 +163,8 @@ def test_settled_network_predicts_single_samples_as_batches_do(model, data):
     with torch.no_grad():
         expected = model.stem[0](features).mean((0, 2, 3))
     torch.testing.assert_close(model.stem[1].running_mean, expected)
+    settle(method, features, batch_size=32, source_samples=len(features))
+    torch.testing.assert_close(model.stem[1].running_mean, (expected + source) / 2)
 
 
 def test_settling_leaves_alone_what_it_must(model, data):
@@ -196,3 +200,40 @@ def test_names_tell_what_is_open():
 def test_no_sample_is_an_error(model):
     with pytest.raises(ValueError, match="There is no sample to adapt to"):
         adapt(Source(model), torch.zeros(0, 1, 16, 12), Protocol())
+
+
+def test_norms_that_do_not_run_keep_their_statistics(model, data):
+    model.unused = torch.nn.BatchNorm2d(4)
+    model.unused.running_mean.fill_(3.0)
+    method = Tent(model)
+    settle(method, data[0], batch_size=32)
+    assert model.unused.running_mean.tolist() == [3.0] * 4
+    assert method.norms[-1] is model.unused
+
+
+def test_average_is_the_mean_of_the_last_half_of_the_steps(model, data):
+    method, states = Tent(model, learning_rate=0.01), []
+    take = method.step
+
+    def step(features):
+        result = take(features)
+        states.append([p.detach().clone() for p in method.learning])
+        return result
+
+    method.step = step
+    adapt(method, data[0], Protocol(mode="offline", passes=2, batch_size=24, keep="average"))
+    assert len(states) == 8
+    for index, parameter in enumerate(method.learning):
+        mean = torch.stack([state[index] for state in states[4:]]).mean(0)
+        torch.testing.assert_close(parameter.detach(), mean)
+
+
+def test_accepted_samples_are_those_of_steps_since_the_last_reset(model, data):
+    method = Tent(model)
+    events = iter(["adapted", "reset", "adapted", "held"])
+    take = method.step
+    method.step = lambda features: replace(take(features), event=next(events))
+    outcome = adapt(method, data[0], Protocol(batch_size=24))
+    accepted = np.zeros(96, bool)
+    accepted[outcome.order[48:72]] = True
+    assert (outcome.accepted == accepted).all()

@@ -54,3 +54,13 @@ def test_wrong_requests_are_rejected():
         stream_order("grouped", 3, seed=0, groups=np.zeros(2))
     with pytest.raises(ValueError, match="Argument 'batch_size' must be positive, got 0"):
         list(batches(np.arange(3), 0))
+
+
+def test_stratified_batches_hold_every_group_in_its_share():
+    groups = np.repeat(["a", "b", "c"], [60, 30, 10])
+    order = stream_order("stratified", 100, seed=3, groups=groups)
+    assert sorted(order) == list(range(100))
+    for positions in batches(order, 20):
+        counts = [int((groups[positions] == name).sum()) for name in "abc"]
+        assert np.abs(np.array(counts) - [12, 6, 2]).max() <= 2
+    assert (order != stream_order("stratified", 100, seed=4, groups=groups)).any()

@@ -23,7 +23,9 @@ def outputs(root, tmp_path, monkeypatch):
     state = {published_name(name): w.numpy() for name, w in weights.state_dict().items()}
     np.savez(tmp_path / "state.npz", **state)
     notebook = nbformat.read(root / "docs/notebooks/front_door.ipynb", as_version=4)
-    client = NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(tmp_path)}})
+    folder = {"metadata": {"path": str(tmp_path)}}
+    # on a busy machine a kernel takes more than the usual minute to start
+    client = NotebookClient(notebook, timeout=300, startup_timeout=300, resources=folder)
     client.execute()
     shown = {"text/plain": "", "text/html": "", "image/png": ""}
     for cell in notebook.cells:

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from autrainer_ext import entropy_triangle
-from autrainer_ext.information import confusion_interval, entropies, split_coordinates
+from autrainer_ext.information import confusion_intervals, entropies, split_coordinates
 
 mpl.use("Agg")
 RNG = np.random.default_rng(0)
@@ -51,15 +51,16 @@ def test_classes_that_do_not_occur_count_if_they_are_given():
 
 def test_intervals_are_those_of_the_confusion_matrix():
     found = entropy_triangle(*CODES)
-    table = found.intervals(n_resamples=50, seed=3).set_index(["view", "measure"])
-
-    def shared(counts):
-        return split_coordinates(entropies(counts))[1].mutual_information
-
-    low, high = confusion_interval(found.counts, shared, n_resamples=50, seed=3)
+    table = found.intervals(n_draws=100, seed=3).set_index(["view", "measure"])
+    expected = confusion_intervals(found.counts, n_draws=100, seed=3)
     row = table.loc["pred", "mutual_information"]
     assert row["value"] == pytest.approx(found.pred.mutual_information)
-    assert (row["low"], row["high"]) == pytest.approx((max(float(low), 0), min(float(high), 1)))
+    for (view, measure), row in table.iterrows():
+        interval = expected.get(f"{measure}_{view}") or expected[measure]
+        limits = interval.corrected, interval.low, interval.high, interval.n_needed
+        assert tuple(row[["corrected", "low", "high", "n_needed"]]) == pytest.approx(
+            limits, nan_ok=True
+        )
     assert table.loc["", "accuracy"]["value"] == found.scores["accuracy"]
     assert table.loc["joint", "divergence"]["value"] == pytest.approx(found.joint.divergence)
     assert len(table) == 3 * 3 + 4

@@ -2,7 +2,7 @@ import matplotlib
 import numpy as np
 import pytest
 
-from autrainer_ext.plotting import draw_intervals
+from autrainer_ext.plotting import draw_intervals, looks
 
 matplotlib.use("agg")
 
@@ -18,13 +18,21 @@ def axes():
 
 def test_rows_go_down_with_bars_from_limit_to_limit(axes):
     values, low, high = np.array([0.5, 0.2]), np.array([0.4, np.nan]), np.array([0.7, np.nan])
-    assert draw_intervals(axes, values, low, high, ["black", "red"], shift=0.1) is axes
-    bars, markers = axes.collections
-    np.testing.assert_allclose(bars.get_segments()[0], [[0.4, 0.1], [0.7, 0.1]])
-    np.testing.assert_allclose(markers.get_offsets(), [[0.5, 0.1], [0.2, 1.1]])
+    assert draw_intervals(axes, values, low, high, looks(2), shift=0.1) is axes
+    bar, point, _, other = axes.lines
+    np.testing.assert_allclose(bar.get_xydata(), [[0.4, 0.1], [0.7, 0.1]])
+    np.testing.assert_allclose(
+        [p.get_xydata()[0] for p in (point, other)], [[0.5, 0.1], [0.2, 1.1]]
+    )
+    assert (point.get_marker(), other.get_marker()) == ("o", "s")
     bottom, top = axes.get_ylim()
     assert bottom > 1 > 0 > top
-    assert (
-        len(draw_intervals(axes, values, low, high, ["black"] * 2, is_open=True).collections) == 4
-    )
-    assert len(axes.collections[-1].get_facecolor()) == 0
+    draw_intervals(axes, values, low, high, looks(2), is_open=True, marker="x")
+    assert (axes.lines[-1].get_markerfacecolor(), axes.lines[-1].get_marker()) == ("none", "x")
+
+
+def test_looks_differ_without_colours():
+    made = looks(48)
+    assert len({(look.marker, look.line) for look in made}) == 48
+    assert len({look.marker for look in made[:12]}) == 12
+    assert len({look.color for look in made[:8]}) == 8

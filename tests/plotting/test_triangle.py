@@ -2,19 +2,21 @@ import matplotlib
 import numpy as np
 import pytest
 from matplotlib.colors import Normalize, to_hex
+from matplotlib.path import Path
 
 from autrainer_ext.information import TrianglePoint, cartesian, entropies, triangle_points
+from autrainer_ext.plotting import Look
 from autrainer_ext.plotting.triangle import (
-    draw_bars,
+    draw_region,
     draw_trajectory,
     draw_triangle,
     draw_views,
     enlarge,
-    from_plane,
     view_handles,
 )
 
 matplotlib.use("agg")
+LOOK = Look("#D55E00", "s", "--")
 CORNERS = TrianglePoint(*np.array([[0, 1, 0], [1, 0, 0], [0, 0, 1]], dtype=float))
 
 
@@ -35,7 +37,7 @@ def plane(axes, artist):
 
 def test_corners_are_where_their_names_say(axes):
     # the first is all mutual information, then all divergence, then all variation
-    draw_views(axes, {"joint": CORNERS}, "black")
+    draw_views(axes, {"joint": CORNERS}, LOOK)
     expected = [[0.5, np.sqrt(3) / 2], [1, 0], [0, 0]]
     np.testing.assert_allclose(plane(axes, axes.collections[0]), expected, atol=1e-12)
     np.testing.assert_allclose(np.transpose(cartesian(CORNERS)), expected, atol=1e-12)
@@ -46,7 +48,7 @@ def test_corners_are_where_their_names_say(axes):
 
 def test_glyphs_tell_the_views_apart(axes):
     points = triangle_points(entropies([[8, 3, 0], [2, 6, 1], [1, 1, 2]]))
-    assert draw_views(axes, points, "#D55E00") is axes
+    assert draw_views(axes, points, LOOK) is axes
     true, pred, joint = axes.collections
     for view, drawn in zip(points, axes.collections, strict=True):
         expected = np.reshape(cartesian(points[view]), (1, 2))
@@ -104,18 +106,40 @@ def test_spread_points_show_the_whole(axes):
     np.testing.assert_allclose(axes.get_tlim(), [0, 1], atol=1e-9)
 
 
-def test_bars_end_at_the_limits(axes):
-    draw_bars(axes, (0.4, 0.3, 0.6), (0.2, 0.1, np.nan), "black")
-    (level,) = axes.lines  # the upright one has no end
-    ends = axes.transProjection.transform([[0, 1, 0], [0, 0, 1]])
-    width = ends[1][0] - ends[0][0]
-    np.testing.assert_allclose(
-        (np.array(level.get_xdata()) - ends[0][0]) / width, [0.3, 0.6], atol=1e-12
-    )
+LIMITS = [
+    [[0.1, 0.3], [0.2, 0.5], [0.3, 0.6]],
+    [[0, 0.02], [0.6, 0.8], [0.2, 0.4]],  # at the left edge
+    [[0, 0.1], [0.9, 1], [0, 0.1]],  # in the top corner
+    [[0, 1], [0, 1], [0, 1]],
+    [[0.2, 0.2], [0.1, 0.3], [0, 1]],  # known divergence: a line
+]
 
 
-def test_plane_and_triangle_are_two_ways_of_saying_the_same():
-    points = trajectory(9)["pred"]
-    back = from_plane(*cartesian(points))
-    for name in ("divergence", "mutual_information", "variation"):
-        np.testing.assert_allclose(getattr(back, name), getattr(points, name), atol=1e-12)
+@pytest.mark.parametrize("limits", LIMITS)
+def test_region_is_what_lies_between_all_limits(axes, limits):
+    corners = draw_region(axes, np.array(limits), LOOK)
+    polygon = np.transpose(cartesian(corners))
+    for values, (low, high) in zip(vars(corners).values(), limits, strict=True):
+        assert (values >= low - 1e-9).all()
+        assert (values <= high + 1e-9).all()
+    # a fine grid of the triangle: inside the polygon exactly where all limits hold
+    steps = np.linspace(0, 1, 101)
+    shares = np.array([(d, i, 1 - d - i) for d in steps for i in steps if d + i <= 1])
+    within = (
+        (shares > np.array(limits)[:, 0] + 1e-9) & (shares < np.array(limits)[:, 1] - 1e-9)
+    ).all(axis=1)
+    x, y = cartesian(TrianglePoint(*shares.T))
+    inside = Path(polygon).contains_points(np.stack([x, y], axis=1), radius=1e-9)
+    assert (inside[within]).all()
+    outside = (
+        (shares < np.array(limits)[:, 0] - 1e-9) | (shares > np.array(limits)[:, 1] + 1e-9)
+    ).any(axis=1)
+    assert not inside[outside].any()
+    (patch,) = axes.patches
+    assert patch.get_linestyle() == "--"
+
+
+def test_region_without_limits_or_points_is_empty(axes):
+    for limits in ([[0.1, np.nan], [0.2, 0.5], [0.3, 0.6]], [[0.6, 0.7], [0.6, 0.7], [0, 1]]):
+        assert draw_region(axes, np.array(limits), LOOK).divergence.size == 0
+    assert not axes.patches

@@ -106,12 +106,13 @@ def test_outputs_of_a_host_model_are_equal():
 def test_inputs_of_any_length_share_a_session(network):
     forward = ForwardPass(network, device="cpu")
     sessions = set()
-    for n_frames in (40, 33, 64, 90, 21):
+    for n_frames in (40, 33, 64, 90, 21, 34):
         features = draw(3, 1, n_frames, 32)
         assert_close(forward(features), in_torch(network, features))
         sessions.add(forward._session)
     assert len(sessions) == 1
     assert None not in sessions
+    assert len(forward._checked) == 3  # each check runs the network in torch too
 
 
 def test_network_of_one_length_is_exported_for_this_length(caplog):

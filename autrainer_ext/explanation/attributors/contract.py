@@ -54,9 +54,8 @@ def attributor(attribute: Callable) -> Callable:
     ) -> torch.Tensor:
         network = model.network if isinstance(model, ForwardPass) else model
         with evaluating(network), torch.inference_mode(False), torch.enable_grad():
-            return _apply(
-                attribute, network, device_of(network, features), features, target, settings
-            )
+            device = device_of(network, features)
+            return _apply(attribute, network, device, features, target, settings)
 
     return explain
 

@@ -21,6 +21,7 @@ from autrainer_ext_plugins.plugin import AbstractPlugin
 from autrainer_ext_plugins.run_columns import with_run_columns
 from autrainer_ext_plugins.writing import write_table
 
+from .correct import CONDITION, count_correct, recording_table
 from .figures import write_gains, write_trajectories
 from .recordings import TestRecordings, corrupted_features, read_test_recordings
 from .scores import accuracy, adaptation_scores, shared_cells, summarise, trajectory
@@ -39,6 +40,8 @@ class Adaptation(AbstractPlugin):
       after changing settings that are not among its columns.
     - `summary.csv`: means over runs, corruptions, severities and seeds, for all methods over the
       same cells.
+    - `recordings.csv`: number of corrupted copies of every recording that are predicted correctly
+      before and after adaptation.
     - `trajectories.csv`: coordinates in the entropy triangle after every step.
     - `gain_*`, `trajectories_*`: figures of gains and trajectories.
 
@@ -120,6 +123,7 @@ class Adaptation(AbstractPlugin):
             for cell in product(runs, self.corruptions, self.severities, self.seeds)
             if (missing := self._missing(done, *cell))
         ]
+        counts = [pd.DataFrame(_read_rows(folder / "recordings.csv"))]
         recordings: TestRecordings | None = None  # of one run at a time, to save memory
         for run, corruption, severity, seed, missing in tqdm(cells, desc="Adaptation", unit="cell"):
             if recordings is None or recordings.run.name != run.name:
@@ -139,12 +143,15 @@ class Adaptation(AbstractPlugin):
             features = features.to(self.device)
             for method, protocol in missing:
                 key = _key_columns(run, corruption, severity, seed, method, protocol)
-                scores, points = self._adapt(
+                scores, points, correct = self._adapt(
                     recordings, features, before, method, replace(protocol, seed=seed)
                 )
                 rows.append(key | scores)
+                counts.append(correct.assign(**{name: key[name] for name in CONDITION}))
                 traces += [key | point for point in points]
+            counts = [recording_table(counts)]
             self._write(rows, runs, folder / "results.csv")
+            write_table(counts[0], folder / "recordings.csv")
             self._write(traces, runs, folder / "trajectories.csv")
         table = pd.DataFrame(rows)
         shared = shared_cells(table)
@@ -187,11 +194,12 @@ class Adaptation(AbstractPlugin):
         before: torch.Tensor,
         method: MethodSettings,
         protocol: Protocol,
-    ) -> tuple[dict, list[dict]]:
-        """Scores and trajectory of one method under one protocol, with the logits before it."""
+    ) -> tuple[dict, list[dict], pd.DataFrame]:
+        """Scores, trajectory and correct recordings of one method, with the logits before it."""
         model, targets = recordings.reader.model, recordings.targets
         network = copy.deepcopy(model).to(self.device)
-        adapted = make_method(method.name, network, method.options)
+        seed = {"seed": protocol.seed} if method.name == "ntta" else {}
+        adapted = make_method(method.name, network, seed | method.options)
         accuracies: list[float] = []
         uses_oracle = self.oracle and protocol.mode == "offline"
         outcome = adapt(
@@ -208,7 +216,8 @@ class Adaptation(AbstractPlugin):
         scores = adaptation_scores(before, outcome, clean, targets)
         if uses_oracle:
             scores["oracle_accuracy_after"] = max(accuracies)
-        return scores, list(trajectory(outcome, targets))
+        correct = count_correct(recordings.files, before, outcome.logits, targets)
+        return scores, list(trajectory(outcome, targets)), correct
 
 
 def _read_rows(path: Path) -> list[dict]:

@@ -14,7 +14,7 @@ from autrainer_ext.information import (
     entropies,
     split_coordinates,
 )
-from autrainer_ext.intervals import mean_interval
+from autrainer_ext.intervals import mean_interval, share_interval
 
 
 def accuracy(logits: torch.Tensor, targets: np.ndarray) -> float:
@@ -49,7 +49,8 @@ def adaptation_scores(
         ("gain", hits[1] - hits[0]),
     ):
         scores[name] = values.mean()
-        scores[f"{name}_low"], scores[f"{name}_high"] = mean_interval(values)
+        interval = mean_interval if name == "gain" else share_interval
+        scores[f"{name}_low"], scores[f"{name}_high"] = interval(values)
     events = pd.Series([step["event"] for step in outcome.steps]).value_counts()
     return {
         **scores,

@@ -33,6 +33,7 @@ COMMANDS = (
     ("autrainer-ext", "postprocess", "results", EXPERIMENT, "-a", "seed"),
     ("aucurriculum", "curriculum", "-cn", "ext_demo_scoring"),
     ("autrainer-ext", "inference", _SERVED, RECORDINGS, "predictions"),
+    ("autrainer-ext", "report", "results", EXPERIMENT),
 )
 SCORES = (
     f"results/{EXPERIMENT}/curriculum/EnsembleCumulativeAccuracy/"
@@ -145,6 +146,7 @@ def _report(directory: Path) -> Iterator[str]:
     _draw(directory, outputs)
     yield "\nLook at"
     for path, what in (
+        ("report/index.html", "everything on one page, with audio: open it in a browser"),
         (FIGURE, "confusion matrices without and with class weights"),
         (f"results/{EXPERIMENT}/summary/metrics.csv", "all runs in one table"),
         (f"results/{EXPERIMENT}/summary/plots", "training curves"),

@@ -188,6 +188,7 @@ def _write_tables(
 def _write_triangle(folder: Path, evaluated: "Evaluated", own: "OwnTest | None") -> None:
     """Write the entropy triangle of the recordings and of the own test."""
     from autrainer_ext.information import confusion_counts
+    from autrainer_ext.information.posterior import N_DRAWS
     from autrainer_ext_plugins.entropy_triangle.report import write_triangle
     from autrainer_ext_plugins.entropy_triangle.tables import ConfusionMatrix, IntervalSettings
 
@@ -207,7 +208,7 @@ def _write_triangle(folder: Path, evaluated: "Evaluated", own: "OwnTest | None")
         )
         for name, outputs in parts
     ]
-    settings = IntervalSettings("basic", 0.95, 500, 0)
+    settings = IntervalSettings("all", 0.95, N_DRAWS, 0)
     write_triangle(matrices, settings, folder / "triangle", quiet=True)
 
 

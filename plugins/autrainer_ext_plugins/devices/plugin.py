@@ -7,9 +7,15 @@ from typing import ClassVar
 
 import pandas as pd
 
-from autrainer_ext.runs import Run, RunOutputs, read_columns, read_metadata, read_outputs
-from autrainer_ext_plugins.conditions import (
+from autrainer_ext.runs import (
+    Run,
+    RunOutputs,
     column_folder,
+    read_columns,
+    read_metadata,
+    read_outputs,
+)
+from autrainer_ext_plugins.conditions import (
     contributions,
     difference_table,
     parallel_groups,
@@ -40,7 +46,7 @@ class Devices(AbstractPlugin):
     All scores are means over samples; with equally many samples per class, as in the challenge,
     they equal the means over classes. Intervals are over samples. Recordings of one moment on
     several devices are not independent: with `group`, the intervals of accuracy and log loss
-    resample whole groups. The intervals of EMA always treat samples as independent.
+    are over whole groups. The intervals of EMA always treat samples as independent.
 
     Results for another column than "device" are in a folder named after the column. The defaults
     of the settings are in `conf/plugin/Devices.yaml`.
@@ -92,7 +98,7 @@ class Devices(AbstractPlugin):
                 of_part = None if groups is None else groups[mask]
                 shares = samples[mask].apply(contributions, groups=of_part)
                 row = {"run": run.name, self.column: device, "group": group}
-                long.append(row | scores(outputs, samples, mask, shares))
+                long.append(row | scores(outputs, samples, mask, shares, of_part))
                 if not device:
                     for score in SCORES:
                         values[score, group][run.name] = shares[score]

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from scipy.special import logsumexp
 
-from autrainer_ext.information import confusion_counts, confusion_interval, ema, entropies
-from autrainer_ext.intervals import mean_interval
+from autrainer_ext.information import confusion_counts, confusion_intervals, ema, entropies
+from autrainer_ext.intervals import mean_interval, share_interval
 from autrainer_ext.runs import RunOutputs
 
 SCORES = ["log_loss", "accuracy"]
@@ -53,7 +53,11 @@ def sample_scores(outputs: RunOutputs, names: pd.Series) -> pd.DataFrame:
 
 
 def scores(
-    outputs: RunOutputs, samples: pd.DataFrame, mask: np.ndarray, shares: pd.DataFrame
+    outputs: RunOutputs,
+    samples: pd.DataFrame,
+    mask: np.ndarray,
+    shares: pd.DataFrame,
+    groups: np.ndarray | None,
 ) -> dict[str, float]:
     """Scores of a part of the samples with their intervals.
 
@@ -62,19 +66,30 @@ def scores(
         samples: Result of `sample_scores`.
         mask: Samples of the part, shape (N,).
         shares: Contributions of the groups of parallel recordings to the means.
+        groups: Group of each sample of the part, None if all samples are independent.
 
     Returns:
-        Number of samples, accuracy, log loss and EMA, each with lower and upper limit.
+        Number of samples, accuracy, log loss and EMA, each with lower and upper limit; for EMA also
+        the value corrected for the bias of small samples and the number of samples that its
+        interval needs.
     """
     found: dict[str, float] = {"n_samples": int(mask.sum())}
-    for name in ("accuracy", "log_loss"):
-        low, high = mean_interval(shares[name].to_numpy())
+    limits = {
+        "accuracy": share_interval(samples["accuracy"][mask].to_numpy(), groups),
+        "log_loss": mean_interval(shares["log_loss"].to_numpy()),
+    }
+    for name, (low, high) in limits.items():
         found |= {name: samples[name][mask].mean(), f"{name}_low": low, f"{name}_high": high}
     predicted = outputs.outputs.argmax(axis=1)[mask]
     counts = confusion_counts(outputs.targets[mask], predicted, len(outputs.class_names))
-    ema_low, ema_high = confusion_interval(counts, lambda tables: ema(entropies(tables)))
-    limits = {"ema_low": float(ema_low), "ema_high": float(ema_high)}
-    return found | {"ema": float(ema(entropies(counts)))} | limits
+    of_ema = confusion_intervals(counts)["ema"]
+    return found | {
+        "ema": float(ema(entropies(counts))),
+        "ema_corrected": of_ema.corrected,
+        "ema_low": of_ema.low,
+        "ema_high": of_ema.high,
+        "ema_needed": of_ema.n_needed,
+    }
 
 
 def class_tables(

@@ -10,23 +10,21 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from autrainer_ext.information import VIEWS, TrianglePoint
-from autrainer_ext.plotting import draw_intervals
+from autrainer_ext.plotting import Look, draw_intervals, looks
 from autrainer_ext.plotting.triangle import (
     COLOR_MAP,
-    COLORS,
-    draw_bars,
+    draw_region,
     draw_trajectory,
     draw_triangle,
     draw_views,
     enlarge,
-    from_plane,
     view_handles,
 )
 
 from .tables import shown_iterations
 
 SPLIT_LABELS = {"train_online": "train, online"}
-_DETAILED_AT_MOST = 8  # with more labels, bars and trajectories would hide the points
+_COORDINATES = ("divergence", "mutual_information", "variation")
 
 _SHIFT = 0.14  # of the two values of one row, in rows
 # of the intervals: number of the panel, view, quantity and shift
@@ -76,6 +74,9 @@ def draw_run(rows: pd.DataFrame) -> Figure:
 def draw_summary(ends: pd.DataFrame, rows: pd.DataFrame | None, title: str) -> Figure:
     """Draw points with intervals: in a triangle, and beside it with one line per label.
 
+    The triangle shows the values of the samples, with the region of the intervals of the predicted
+    classes; the lines show the corrected values with their intervals.
+
     Args:
         ends: Rows of the result of `summary_table` with an additional column `label`; each label
             has three rows, one per view.
@@ -90,38 +91,36 @@ def draw_summary(ends: pd.DataFrame, rows: pd.DataFrame | None, title: str) -> F
     figure = plt.figure(figsize=(7.2, max(3, 1.1 + 0.19 * len(keys))), layout="constrained")
     grid = figure.add_gridspec(1, 3, width_ratios=(2.1, 1, 1))
     triangle = draw_triangle(figure.add_subplot(grid[0], projection="ternary"))
-    colors = [COLORS[number % len(COLORS)] for number in range(len(keys))]
+    own = looks(len(keys))
     by_view = {view: ends[ends["view"] == view].set_index("label").loc[keys] for view in VIEWS}
     shown: list[TrianglePoint] = []
-    for key, color in zip(keys, colors, strict=True):
+    for key, look in zip(keys, own, strict=True):
         row = {view: by_view[view].loc[key] for view in VIEWS}
         points = {view: _point(row[view]) for view in VIEWS}
-        draw_views(triangle, points, color)
+        draw_views(triangle, points, look)
         shown += points.values()
-        if len(keys) > _DETAILED_AT_MOST:
-            continue
-        for view in ("true", "pred"):
-            shown += _draw_limits(triangle, row[view], color)
+        limits = row["pred"][[f"{c}_{end}" for c in _COORDINATES for end in ("low", "high")]]
+        shown.append(draw_region(triangle, np.reshape(limits.to_numpy(float), (3, 2)), look))
         if rows is not None:
             family = rows[rows["family"] == row["pred"]["family"]]
-            shown.append(_draw_mean_trajectory(triangle, family, color))
+            shown.append(_draw_mean_trajectory(triangle, family, look))
     enlarge(triangle, shown)
     first = figure.add_subplot(grid[1])
     second = figure.add_subplot(grid[2], sharey=first)
-    draw_intervals(first, *_limits(by_view["joint"], "mutual_information"), colors)
+    draw_intervals(first, *_limits(by_view["joint"], "mutual_information"), own)
     true, pred = (_limits(by_view[view], "divergence") for view in ("true", "pred"))
-    draw_intervals(second, *true, colors, shift=-_SHIFT, marker="x")
-    draw_intervals(second, *pred, colors, shift=_SHIFT, is_open=True)
+    draw_intervals(second, *true, own, shift=-_SHIFT, marker="x")
+    draw_intervals(second, *pred, own, shift=_SHIFT, is_open=True)
     if rows is not None:
         single = shown_iterations(rows, ends["checkpoint"].iloc[0])
-        for number, (key, color) in enumerate(zip(keys, colors, strict=True)):
+        for number, (key, look) in enumerate(zip(keys, own, strict=True)):
             if by_view["joint"].loc[key, "n_runs"] != 2:
                 continue
             family = single[single["family"] == by_view["joint"].loc[key, "family"]]
             for axes, view, quantity, shift in _PANELS:
                 values = family.loc[family["view"] == view, quantity]
                 height = np.full(len(values), number + shift)
-                (first, second)[axes].plot(values, height, "|", color=color, markersize=7)
+                (first, second)[axes].plot(values, height, "|", color=look.color, markersize=7)
     first.set_yticks(range(len(keys)), keys)
     first.set_xlabel("mutual information", fontsize=8)
     second.set_xlabel("divergence", fontsize=8)
@@ -130,17 +129,7 @@ def draw_summary(ends: pd.DataFrame, rows: pd.DataFrame | None, title: str) -> F
     return figure
 
 
-def _draw_limits(triangle: Axes, row: pd.Series, color: str) -> list[TrianglePoint]:
-    """Draw the intervals of a point; return the ends of the bars."""
-    x, x_low, x_high = (float(row[f"x{end}"]) for end in ("", "_low", "_high"))
-    y, y_low, y_high = (float(row[f"y{end}"]) for end in ("", "_low", "_high"))
-    draw_bars(triangle, (x, x_low, x_high), (y, y_low, y_high), color)
-    level = from_plane(np.array([x, x_low, x_high]), np.array(y))
-    upright = from_plane(np.array(x), np.array([y, y_low, y_high]))
-    return [level, upright]
-
-
-def _draw_mean_trajectory(triangle: Axes, rows: pd.DataFrame, color: str) -> TrianglePoint:
+def _draw_mean_trajectory(triangle: Axes, rows: pd.DataFrame, look: Look) -> TrianglePoint:
     """Draw the trajectory of the predicted classes, averaged over seeds; return its points."""
     pred = rows[rows["view"] == "pred"]
     path = pred.groupby("iteration")[["divergence", "mutual_information", "variation"]].mean()
@@ -148,7 +137,8 @@ def _draw_mean_trajectory(triangle: Axes, rows: pd.DataFrame, color: str) -> Tri
         path["mutual_information"],
         path["variation"],
         path["divergence"],
-        color=color,
+        color=look.color,
+        linestyle=look.line,
         linewidth=0.8,
         alpha=0.6,
     )
@@ -175,6 +165,8 @@ def _point(row: pd.DataFrame | pd.Series) -> TrianglePoint:
 
 
 def _limits(rows: pd.DataFrame, quantity: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Value, lower and upper limit of each row."""
-    value, low, high = (rows[f"{quantity}{end}"].to_numpy() for end in ("", "_low", "_high"))
-    return value, low, high
+    """Value, corrected if it has an interval, lower and upper limit of each row."""
+    value, corrected, low, high = (
+        rows[f"{quantity}{end}"].to_numpy() for end in ("", "_corrected", "_low", "_high")
+    )
+    return np.where(np.isnan(low), value, corrected), low, high

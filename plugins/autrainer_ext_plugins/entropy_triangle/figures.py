@@ -12,7 +12,7 @@ from tqdm import tqdm
 from autrainer_ext_plugins.writing import save_figure
 
 from .drawing import SPLIT_LABELS, draw_run, draw_summary
-from .tables import EVERYTHING, family_labels
+from .tables import EVERYTHING, FEWEST_RUNS, family_labels
 
 _CHECKPOINTS = {"best": "best iteration on dev", "last": "last saved iteration"}
 _Job = tuple[Path, Callable[[], Figure]]
@@ -41,8 +41,19 @@ def write_figures(
         *_criteria_jobs(table, summary, labels, folder),
         *_strata_jobs(table, summary, labels, folder),
     ]
+    used: set[str] = set()
     for stem, draw in tqdm(jobs, desc="Figures", disable=quiet, leave=False):
-        save_figure(draw(), stem)
+        save_figure(draw(), _unused(stem, used))
+
+
+def _unused(stem: Path, used: set[str]) -> Path:
+    """A stem that no figure has yet, with a number behind it if need be; added to those used."""
+    number, found = 1, stem
+    while str(found).casefold() in used:  # some file systems do not tell capitals apart
+        number += 1
+        found = stem.with_name(f"{stem.name}_{number}")
+    used.add(str(found).casefold())
+    return found
 
 
 def _run_jobs(table: pd.DataFrame, folder: Path) -> Iterator[_Job]:
@@ -83,7 +94,10 @@ def _title(split: str, ends: pd.DataFrame) -> str:
     """Title with the split, the iteration and the kind of the intervals."""
     over = [
         name
-        for name, n in (("seeds", ends["n_runs"] > 2), ("samples", ends["n_runs"] == 1))
+        for name, n in (
+            ("seeds and samples", ends["n_runs"] >= FEWEST_RUNS),
+            ("samples", ends["n_runs"] == 1),
+        )
         if n.any()
     ]
     parts = (

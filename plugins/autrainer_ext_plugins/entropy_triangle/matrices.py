@@ -59,7 +59,7 @@ def _read_array(path: Path, class_names: list[str] | None) -> tuple[list[Confusi
     name, confusions = str(path.with_suffix("")), []
     for place in np.ndindex(array.shape[:-2]):
         at = f"{path}[{', '.join(map(str, place))}]" if place else str(path)
-        counts = check_cells(at, array[place].astype(np.float64), class_names)
+        counts = check_cells(at, array[place], class_names)
         run = name + "".join(f"_{number}" for number in place[:-1])
         iteration = place[-1] + 1 if place else 1
         confusions.append(ConfusionMatrix(counts, run, run, Path(run).name, "", "", iteration))
@@ -67,7 +67,8 @@ def _read_array(path: Path, class_names: list[str] | None) -> tuple[list[Confusi
 
 
 def _read_folder(path: Path, class_names: list[str] | None) -> tuple[list[ConfusionMatrix], str]:
-    confusions, forms = [], []
+    confusions: list[ConfusionMatrix] = []
+    forms: list[str] = []
     for loss, fold, split, epoch, file in sorted(_walk(path)):
         counts, form = read_table(file, class_names)
         forms.append(form)
@@ -81,8 +82,14 @@ def _read_folder(path: Path, class_names: list[str] | None) -> tuple[list[Confus
 
 
 def _walk(path: Path) -> Iterator[tuple[str, str, str, int, Path]]:
-    """Loss, fold, split, epoch and file of each table in the folder layout."""
-    for file in path.resolve().glob("**/fold_*/*/cm_epoch_*.csv"):
+    """Loss, fold, split, epoch and file of each table in the folder layout.
+
+    The name of a loss contains the folders above it, up to `path`: those of several models.
+    """
+    root = path.resolve()
+    for file in root.glob("**/fold_*/*/cm_epoch_*.csv"):
         epoch, fold = _EPOCH.fullmatch(file.name), _FOLD.fullmatch(file.parents[1].name)
         if epoch and fold:
-            yield file.parents[2].name, fold[1], file.parent.name, int(epoch[1]), file
+            loss = file.parents[2].relative_to(root).as_posix()
+            loss = root.name if loss == "." else loss
+            yield loss, fold[1], file.parent.name, int(epoch[1]), file

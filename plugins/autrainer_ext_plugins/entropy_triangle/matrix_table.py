@@ -1,16 +1,22 @@
 """Read a confusion matrix from a table with or without class names."""
 
 import csv
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+
+_SUMS = ("all", "total", "sum")
+_TOO_MANY = 2**53  # larger whole numbers are not exact
 
 
 def read_table(path: Path, class_names: list[str] | None = None) -> tuple[np.ndarray, str]:
     """Read a confusion matrix from a table with or without header and index column.
 
     The first row or column is read as class names if the rest is square with at least two classes,
-    and the row or column contains no numbers or is numbered 0, 1, ... or 1, 2, ...
+    and the row or column contains no numbers, is numbered 0, 1, ... or 1, 2, ..., or contains
+    numbers that cannot be counts: increasing ones in a header without an index column, or the same
+    in both. Sums in a last row and column called "All", "Total" or "Sum" are left out.
 
     Args:
         path: Table with cells separated by commas, semicolons or tabs.
@@ -20,14 +26,47 @@ def read_table(path: Path, class_names: list[str] | None = None) -> tuple[np.nda
         Counts, shape (C, C), and the detected format, such as "header, no index column".
 
     Raises:
-        ValueError: If the file cannot be read or does not contain a square matrix of counts; the
-            message names the file and the cell.
+        ValueError: If the file cannot be read, does not contain a square matrix of counts, or names
+            other classes than `class_names`; the message names the file and the cell.
     """
     rows = _read_cells(path)
     has_header, has_index = _detect_names(path, rows)
     first_row, first_column = int(has_header), int(has_index)
     header = rows[0][first_column:] if has_header else None
     index = [row[0] for row in rows[first_row:]] if has_index else None
+    body = [row[first_column:] for row in rows[first_row:]]
+    names = _class_names(path, header, index)
+    form = f"{'header' if has_header else 'no header'}, {'' if has_index else 'no '}index column"
+    values = np.array(
+        [
+            [_number(path, cell, i, j, names or class_names) for j, cell in enumerate(row)]
+            for i, row in enumerate(body)
+        ],
+        dtype=object,
+    )
+    if _has_sums(values):
+        if not names or names[-1].lower() not in _SUMS:
+            raise ValueError(
+                f"File '{path}': the last row and column are the sums of the others: leave them "
+                "out, or call both 'All'."
+            )
+        values, names, form = values[:-1, :-1], names[:-1], f"{form}, without '{names[-1]}'"
+    if names and class_names and len(names) == len(class_names) and not _counts_up(names):
+        for number, (own, given) in enumerate(zip(names, class_names, strict=True), start=1):
+            if own != given:
+                raise ValueError(
+                    f"File '{path}': class {number} is '{own}', but the given class names say "
+                    f"'{given}'."
+                )
+    return check_cells(path, values, class_names, names), form
+
+
+def _class_names(path: Path, header: list[str] | None, index: list[str] | None) -> list[str] | None:
+    """Class names of a table: those of the index column, else of the header; text, if any is."""
+    for kind, names in (("column", header), ("row", index)):
+        twice = [name for name in names or [] if (names or []).count(name) > 1]
+        if twice:
+            raise ValueError(f"File '{path}': two {kind}s are called '{twice[0]}'.")
     if header and index and not _counts_up(header) and not _counts_up(index):
         for number, (column, row) in enumerate(zip(header, index, strict=True), start=1):
             if column != row:
@@ -35,19 +74,20 @@ def read_table(path: Path, class_names: list[str] | None = None) -> tuple[np.nda
                     f"File '{path}': column {number} is '{column}', but row {number} is '{row}': "
                     "both must list the classes in the same order."
                 )
-    body = [row[first_column:] for row in rows[first_row:]]
-    values = np.array(
-        [
-            [
-                _number(path, cell, i, j, class_names or index or header)
-                for j, cell in enumerate(row)
-            ]
-            for i, row in enumerate(body)
-        ]
+    given = [names for names in (index, header) if names]
+    return next((names for names in given if not _counts_up(names)), given[0] if given else None)
+
+
+def _has_sums(values: np.ndarray) -> bool:
+    """Whether the last row and column are the sums of the others."""
+    inner = values[:-1, :-1]
+    return bool(
+        len(values) > 2
+        and inner.sum() > 0
+        and (values[-1, :-1] == inner.sum(axis=0)).all()
+        and (values[:-1, -1] == inner.sum(axis=1)).all()
+        and values[-1, -1] == inner.sum()
     )
-    counts = check_cells(path, values, class_names, index or header)
-    found = f"{'header' if has_header else 'no header'}, {'' if has_index else 'no '}index column"
-    return counts, found
 
 
 def _read_cells(path: Path) -> list[list[str]]:
@@ -77,12 +117,17 @@ def _detect_names(path: Path, rows: list[list[str]]) -> tuple[bool, bool]:
     n_rows, n_columns = len(rows), len(rows[0])
     for has_header, has_index in ((True, True), (True, False), (False, True)):
         header, index = rows[0][has_index:], [row[0] for row in rows[has_header:]]
-        if (
-            n_rows - has_header == n_columns - has_index > 1
-            and (not has_header or _are_names(header))
-            and (not has_index or _are_names(index))
-            and not (has_header and has_index and _is_number(rows[0][0]))
-        ):
+        if n_rows - has_header != n_columns - has_index or n_columns - has_index < 2:
+            continue
+        if has_header and has_index:
+            is_named = not _is_number(rows[0][0]) and (
+                (_are_names(header) and _are_names(index)) or header == index
+            )
+        elif has_header:  # more rows than columns: counts alone would not be square
+            is_named = _are_names(header) or _increases(header)
+        else:
+            is_named = _are_names(index)
+        if is_named:
             return has_header, has_index
     if n_rows != n_columns:
         raise ValueError(
@@ -93,6 +138,14 @@ def _detect_names(path: Path, rows: list[list[str]]) -> tuple[bool, bool]:
 
 def _are_names(cells: list[str]) -> bool:
     return _counts_up(cells) or not any(cell == "" or _is_number(cell) for cell in cells)
+
+
+def _increases(cells: list[str]) -> bool:
+    """Whether all cells are numbers, each larger than the one before."""
+    if not all(_is_number(cell) for cell in cells):
+        return False
+    numbers = [float(cell) for cell in cells]
+    return all(one < other for one, other in pairwise(numbers))
 
 
 def _is_number(cell: str) -> bool:
@@ -107,11 +160,11 @@ def _counts_up(cells: list[str]) -> bool:
     return any(cells == [str(start + i) for i in range(len(cells))] for start in (0, 1))
 
 
-def _number(path: Path, cell: str, row: int, column: int, names: list[str] | None) -> float:
+def _number(path: Path, cell: str, row: int, column: int, names: list[str] | None) -> float | int:
     if not cell:
         raise ValueError(f"File '{path}': {_place(row, column, names)} is empty.")
     try:
-        return float(cell)
+        return int(cell) if cell.isdecimal() else float(cell)
     except ValueError:
         raise ValueError(
             f"File '{path}': {_place(row, column, names)} is '{cell}', which is not a number."
@@ -136,14 +189,16 @@ def check_cells(
         The values as integers.
 
     Raises:
-        ValueError: If the matrix has another number of classes, a value is missing, negative or
-            not a whole number, or all values are zero.
+        ValueError: If the matrix has another number of classes, a value is missing, negative, not a
+            whole number or too large, or all values are zero.
     """
     if class_names is not None and len(class_names) != len(values):
         raise ValueError(
             f"File '{path}' has {len(values)} classes, but there are {len(class_names)} class "
             "names."
         )
+    names = own_names or class_names
+    values = np.array(values, dtype=np.float64)
     for reason, is_wrong in (
         ("which is not finite", ~np.isfinite(values)),
         ("which is negative", values < 0),
@@ -152,9 +207,14 @@ def check_cells(
         if is_wrong.any():
             row, column = np.argwhere(is_wrong)[0]
             raise ValueError(
-                f"File '{path}': {_place(row, column, class_names or own_names)} is "
-                f"{values[row, column]:g}, {reason}."
+                f"File '{path}': {_place(row, column, names)} is {values[row, column]:g}, {reason}."
             )
+    if values.sum() >= _TOO_MANY:
+        row, column = np.unravel_index(values.argmax(), values.shape)
+        raise ValueError(
+            f"File '{path}' contains {values.sum():.3g} samples, most in "
+            f"{_place(int(row), int(column), names)}: counts must add up to less than 2^53."
+        )
     if not values.any():
         raise ValueError(f"File '{path}' contains no samples: all counts are zero.")
     return values.astype(np.int64)

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from autrainer_ext.atomic import atomic_file
 from autrainer_ext_plugins.writing import write_table
 
+from .comparison import ShownOutputs, comparison_table, describe
 from .figures import write_figures
 from .tables import (
     COLUMNS,
@@ -41,7 +43,7 @@ def write_triangle(
     Returns:
         Table of the coordinates.
     """
-    table = coordinate_table(confusions, settings, quiet=quiet)
+    table = coordinate_table(confusions, settings, checkpoint, quiet=quiet)
     write_table(without_constant(table[COLUMNS]), folder / "coordinates.csv")
     summary = summary_table(table, settings.confidence, checkpoint)
     written = without_constant(summary).rename(columns={"family": "runs"})
@@ -49,3 +51,19 @@ def write_triangle(
     if figures:
         write_figures(table, summary, folder, quiet=quiet)
     return table
+
+
+def write_comparison(
+    outputs: Sequence[ShownOutputs], settings: IntervalSettings, folder: Path
+) -> None:
+    """Write `comparison.csv` and, in words, `comparison.txt`.
+
+    Args:
+        outputs: Labels of all runs at the iteration of the summary.
+        settings: Settings of the intervals over samples.
+        folder: Folder to write to.
+    """
+    table = comparison_table(outputs, settings)
+    write_table(table, folder / "comparison.csv")
+    with atomic_file(folder / "comparison.txt") as part:
+        part.write_text("\n".join(describe(table, settings.confidence)) + "\n")

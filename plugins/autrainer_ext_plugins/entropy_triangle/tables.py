@@ -8,23 +8,29 @@ import pandas as pd
 from scipy.special import stdtrit
 from tqdm import tqdm
 
+from autrainer_ext.errors import unknown_name
 from autrainer_ext.information import (
     VIEWS,
     accuracy,
     balanced_accuracy,
     cartesian,
-    confusion_interval,
+    confusion_intervals,
     ema,
     entropies,
     nit,
     triangle_points,
 )
+from autrainer_ext.information.confusion_intervals import check_interval_settings
+from autrainer_ext.information.posterior import present_classes, samples_needed
 from autrainer_ext.runs import run_labels
 
 EVERYTHING = "all"  # column and value of the stratum of all samples
 _COORDINATES = ("divergence", "mutual_information", "variation", "x", "y")
 _SCORES = ("accuracy", "balanced_accuracy", "ema", "nit")
 QUANTITIES = (*_COORDINATES, *_SCORES)
+FEWEST_RUNS = 3  # for an interval over runs: that of two is as wide as the range
+INTERVALS = ("shown", "all", "none")
+_ENDINGS = ("", "_corrected", "_low", "_high")
 
 
 @dataclass(frozen=True)
@@ -68,29 +74,31 @@ COLUMNS = [
     *_COORDINATES,
     "n_samples",
     *_SCORES,
-    *[f"{quantity}_{end}" for quantity in QUANTITIES for end in ("low", "high")],
+    "n_needed",
+    *[f"{quantity}{ending}" for quantity in QUANTITIES for ending in _ENDINGS[1:]],
 ]
 
 
 @dataclass(frozen=True)
 class IntervalSettings:
-    """Settings of the intervals over samples; see `autrainer_ext.information.confusion_interval`.
+    """Settings of the intervals over samples; see `autrainer_ext.information.confusion_intervals`.
 
     Attributes:
-        method: "basic", "percentile" or "bca".
+        which: Iterations with intervals: "shown" (those of the summary), "all" or "none".
         confidence: Confidence level, in (0, 1).
-        n_resamples: Number of resamples; 0 omits the intervals.
-        seed: Seed of the resampling.
+        n_draws: Number of posterior draws per confusion matrix.
+        seed: Seed of the draws.
     """
 
-    method: str
+    which: str
     confidence: float
-    n_resamples: int
+    n_draws: int
     seed: int
 
     def __post_init__(self) -> None:
-        if self.n_resamples:
-            confusion_interval(np.zeros((0, 1, 1)), quantities, **vars(self))  # checks the values
+        if self.which not in INTERVALS:
+            raise unknown_name("choice of intervals", self.which, INTERVALS)
+        check_interval_settings(self.confidence, self.n_draws)
 
 
 def quantities(counts: np.ndarray) -> np.ndarray:
@@ -113,37 +121,84 @@ def quantities(counts: np.ndarray) -> np.ndarray:
 
 
 def coordinate_table(
-    confusions: Sequence[ConfusionMatrix], settings: IntervalSettings, *, quiet: bool = False
+    confusions: Sequence[ConfusionMatrix],
+    settings: IntervalSettings,
+    checkpoint: str = "last",
+    *,
+    quiet: bool = False,
 ) -> pd.DataFrame:
     """Table of the coordinates of confusion matrices, with intervals over their samples.
 
     Args:
         confusions: Confusion matrices; their numbers of classes may differ.
         settings: Settings of the intervals.
+        checkpoint: Iteration that the summary shows, "best" or "last".
         quiet: Whether to hide the progress bar.
 
     Returns:
-        Three rows per matrix, one per view, with the columns `COLUMNS` and `family`. The limits
-        are nan without resamples and for a single sample.
+        Three rows per matrix, one per view, with the columns `COLUMNS` and `family`. Corrected
+        values and limits are nan in iterations without intervals, and with too few samples.
     """
-    parts = []
-    for confusion in tqdm(confusions, desc="Intervals", unit="matrix", disable=quiet, leave=False):
-        limits = np.full((2, len(VIEWS), len(QUANTITIES)), np.nan)
-        if settings.n_resamples:
-            limits = np.stack(confusion_interval(confusion.counts, quantities, **vars(settings)))
-            limits = limits.clip(0, 1)  # no value lies outside
-        parts.append(np.concatenate([quantities(confusion.counts)[None], limits]))
-    values = np.array(parts).reshape(-1, 3, len(VIEWS), len(QUANTITIES))
     columns = {
         name: np.repeat([getattr(confusion, name) for confusion in confusions], len(VIEWS))
         for name in (*_KEYS, "family")
     }
     columns["view"] = np.tile(VIEWS, len(confusions))
     columns["n_samples"] = np.repeat([int(c.counts.sum()) for c in confusions], len(VIEWS))
+    columns["n_needed"] = np.repeat([_n_needed(c.counts) for c in confusions], len(VIEWS))
+    values = np.array([quantities(confusion.counts) for confusion in confusions])
+    chosen = _with_intervals(confusions, settings.which, checkpoint)
+    limits = _limits(confusions, chosen, settings, quiet)
+    values = np.concatenate([values[:, None], limits], axis=1)
     for number, quantity in enumerate(QUANTITIES):
-        for kind, ending in enumerate(("", "_low", "_high")):
+        for kind, ending in enumerate(_ENDINGS):
             columns[f"{quantity}{ending}"] = values[:, kind, :, number].ravel()
     return pd.DataFrame(columns)[[*COLUMNS, "family"]]
+
+
+def _n_needed(counts: np.ndarray) -> int:
+    """Number of samples from which all quantities have intervals."""
+    return samples_needed("x_true", len(present_classes(counts)))
+
+
+def _with_intervals(
+    confusions: Sequence[ConfusionMatrix], which: str, checkpoint: str
+) -> list[int]:
+    """Numbers of the matrices that have intervals."""
+    last: dict[tuple[str, str], int] = {}
+    for c in confusions:
+        last[c.run, c.split] = max(c.iteration, last.get((c.run, c.split), 0))
+
+    def is_shown(c: ConfusionMatrix) -> bool:
+        return bool(c.is_best) if checkpoint == "best" else c.iteration == last[c.run, c.split]
+
+    return [
+        number
+        for number, c in enumerate(confusions)
+        if which == "all" or (which == "shown" and is_shown(c))
+    ]
+
+
+def _limits(
+    confusions: Sequence[ConfusionMatrix],
+    chosen: Sequence[int],
+    settings: IntervalSettings,
+    quiet: bool,
+) -> np.ndarray:
+    """Corrected values, lower and upper limits, shape (matrices, 3, 3 views, quantities)."""
+    limits = np.full((len(confusions), 3, len(VIEWS), len(QUANTITIES)), np.nan)
+    for number in tqdm(chosen, desc="Intervals", unit="matrix", disable=quiet, leave=False):
+        found = confusion_intervals(
+            confusions[number].counts,
+            confidence=settings.confidence,
+            n_draws=settings.n_draws,
+            seed=settings.seed,
+        )
+        for row, view in enumerate(VIEWS):
+            for column, quantity in enumerate(QUANTITIES):
+                interval = found.get(f"{quantity}_{view}") or found[quantity]
+                limits[number, :, row, column] = interval.corrected, interval.low, interval.high
+    return limits
 
 
 def select_iterations(iterations: Sequence[int], start: int, every: int) -> list[int]:
@@ -188,28 +243,38 @@ def summary_table(table: pd.DataFrame, confidence: float, checkpoint: str = "las
 
     Returns:
         One row per family, split, stratum and view, with the column `checkpoint`. Each quantity is
-        a mean over runs with its standard deviation `*_sd` and the limits `*_low` and `*_high` of
-        Student's interval of the mean. For a single run, the standard deviation is nan and the
-        limits are those over samples. For two runs, the limits are nan.
+        a mean over runs with its standard deviation `*_sd`, the mean of the corrected values
+        `*_corrected`, and the limits `*_low` and `*_high` for other runs and other samples. Their
+        distances to the corrected mean are the square roots of the sums of two squares: that of
+        Student's interval over runs, and the mean distance over samples, as if all runs had the
+        same samples. For a single run, the standard deviation is nan and the limits are those over
+        samples; for two runs, and where a run has no interval, the limits are nan.
     """
     keys = ["family", "model", "criterion", "dataset", "split"]
     keys += ["stratum_column", "stratum", "view"]
     groups = shown_iterations(table, checkpoint).groupby(keys, sort=False)
     n_runs = groups.size()
-    summary = pd.DataFrame({"n_runs": n_runs})
-    summary["checkpoint"] = checkpoint
-    summary["iterations"] = groups["iteration"].agg(lambda values: " ".join(_unique(values)))
-    summary["n_samples"] = groups["n_samples"].mean()
-    several = n_runs > 1
+    columns = {
+        "n_runs": n_runs,
+        "checkpoint": pd.Series(checkpoint, index=n_runs.index),
+        "iterations": groups["iteration"].agg(lambda values: " ".join(_unique(values))),
+        "n_samples": groups["n_samples"].mean(),
+    }
+    enough, single = n_runs >= FEWEST_RUNS, n_runs == 1
     factor = stdtrit(n_runs.clip(lower=2) - 1, (1 + confidence) / 2) / np.sqrt(n_runs)
     for quantity in QUANTITIES:
-        mean, sd = groups[quantity].mean(), groups[quantity].std()
-        summary[quantity], summary[f"{quantity}_sd"] = mean, sd
-        for end, sign in (("low", -1), ("high", 1)):
-            own = groups[f"{quantity}_{end}"].first()
-            limits = (mean + sign * factor * sd).clip(0, 1).where(n_runs > 2)
-            summary[f"{quantity}_{end}"] = own.where(~several, limits)
-    return summary.reset_index()
+        corrected, low, high = (
+            groups[f"{quantity}_{end}"].agg(lambda values: values.mean(skipna=False))
+            for end in ("corrected", "low", "high")
+        )
+        over_runs = factor * groups[f"{quantity}_corrected"].std()
+        columns[quantity] = groups[quantity].mean()
+        columns[f"{quantity}_sd"] = groups[quantity].std()
+        columns[f"{quantity}_corrected"] = corrected
+        for end, limit, sign in (("low", low, -1), ("high", high, 1)):
+            both = corrected + sign * np.hypot(over_runs, limit - corrected)
+            columns[f"{quantity}_{end}"] = limit.where(single, both.clip(0, 1).where(enough))
+    return pd.DataFrame(columns).reset_index()
 
 
 def _unique(values: pd.Series) -> list[str]:

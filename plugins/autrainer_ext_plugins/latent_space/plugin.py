@@ -12,9 +12,9 @@ from tqdm import tqdm
 
 from autrainer_ext.errors import unknown_name
 from autrainer_ext.latent import PROJECTIONS, project
-from autrainer_ext.runs import Run
+from autrainer_ext.runs import Run, column_folder
 from autrainer_ext.serving.forward import choose_device
-from autrainer_ext_plugins.conditions import column_folder, difference_table
+from autrainer_ext_plugins.conditions import difference_table
 from autrainer_ext_plugins.plugin import AbstractPlugin
 from autrainer_ext_plugins.run_columns import with_run_columns
 from autrainer_ext_plugins.writing import write_table

@@ -1,3 +1,4 @@
+import shutil
 import sys
 from pathlib import Path
 
@@ -59,7 +60,8 @@ def state(directory):
 
 
 def test_host_serves_the_adapted_model(run, model, tmp_path):
-    assert run("--method", "tent", "--learning-rate", "0.01", "-b", "4", "--passes", "2") == 0
+    options = ["--method", "tent", "--learning-rate", "0.01", "-b", "4", "--passes", "2"]
+    assert run(*options, "--always") == 0
     host = Inference(str(tmp_path / "out"))
     _, output, _ = host.predict_file(str(tmp_path / "recordings/03.wav"))
     assert torch.isfinite(output).all()
@@ -68,7 +70,7 @@ def test_host_serves_the_adapted_model(run, model, tmp_path):
     moved = {name for name in before if not torch.equal(before[name], after[name])}
     assert all(name.endswith((".1.weight", ".1.bias")) or "running" in name or "tracked" in name
                for name in moved)  # fmt: skip
-    steps = pd.read_csv(tmp_path / "out/adaptation.csv")
+    steps = pd.read_csv(tmp_path / "out/steps.csv")
     assert steps["n_samples"].tolist() == [4] * 6
     assert steps["pass"].tolist() == [0] * 3 + [1] * 3
     assert steps["event"].eq("adapted").all()
@@ -77,8 +79,8 @@ def test_host_serves_the_adapted_model(run, model, tmp_path):
     assert not (tmp_path / "out/errors.csv").exists()
 
 
-def test_statistics_of_the_served_model_are_those_of_the_folder(run, model, tmp_path):
-    assert run("--method", "batch_norm", "-b", "12") == 0
+def test_statistics_of_the_served_model_are_those_of_folder_and_source(run, model, tmp_path):
+    assert run("--method", "batch_norm", "-b", "12", "--always") == 0
     host = Inference(str(model))
     features = torch.cat([
         host._preprocess_file(host.file_handler.load(str(path)))
@@ -86,35 +88,59 @@ def test_statistics_of_the_served_model_are_those_of_the_folder(run, model, tmp_
     ])  # fmt: skip
     adapted = load_model(tmp_path / "out")
     maps = adapted.stem[0][0](features.transpose(2, 3)).mean((0, 2, 3))
-    torch.testing.assert_close(adapted.stem[0][1].running_mean, maps.detach())
+    source = load_model(model).stem[0][1].running_mean
+    expected = (12 * maps.detach() + 16 * source) / 28
+    torch.testing.assert_close(adapted.stem[0][1].running_mean, expected)
 
 
 def test_same_seed_same_model(run, tmp_path):
-    options = ["--method", "ntta", "-b", "6", "--seed", "3"]
+    options = ["--method", "ntta", "-b", "6", "--seed", "3", "--always", "-o", "guard=false"]
     assert run(*options) == run(*options, output="again") == 0
     first, second = state(tmp_path / "out"), state(tmp_path / "again")
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
-def test_model_stays_where_the_guard_holds(run, model, tmp_path, capsys):
-    """A network without training sees one class everywhere."""
+def test_model_stays_where_nothing_is_clearly_better(run, model, tmp_path, capsys):
     assert run("-b", "12") == 0
-    steps = pd.read_csv(tmp_path / "out/adaptation.csv")
-    assert steps["event"].tolist() == ["held"]
-    assert "The model is unchanged, since no step was taken." in capsys.readouterr().err
+    table = pd.read_csv(tmp_path / "out/adaptation.csv").set_index("candidate")
+    assert table["served"].to_dict() == {"source": True, "statistics": False}
+    assert "The model is unchanged: 12 files are too few" in table.loc["source", "reason"]
+    shares = table[[name for name in table if name.startswith("share_")]]
+    assert list(shares) == ["share_a", "share_b", "share_c"]
+    assert np.allclose(shares.sum(axis=1), 1)
+    assert not (tmp_path / "out/steps.csv").exists()
     before, after = state(model), state(tmp_path / "out")
     assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_decision_is_told_in_words(model, run, capsys, monkeypatch):
+    assert run() == 0
+    assert not capsys.readouterr().out
+    arguments = ["autrainer-ext", "adapt", str(model), "recordings", "told"]
+    monkeypatch.setattr("sys.argv", arguments)
+    CLI(AutrainerCLI()).main()
+    assert "of 12 files look like class" in capsys.readouterr().out.splitlines()[-1]
+
+
+def test_targets_that_are_no_classes_are_refused(run, model, tmp_path, capsys):
+    shutil.copytree(model, "regression")
+    text = Path("regression/target_transform.yaml").read_text()
+    Path("regression/target_transform.yaml").write_text(
+        text.replace("label_encoder.LabelEncoder", "min_max_scaler.MinMaxScaler")
+    )
+    assert run(source="regression") == 1
+    assert "'regression' has targets of type MinMaxScaler." in capsys.readouterr().err
 
 
 def test_bad_files_are_told_and_left_out(run, tmp_path):
     Path("recordings/bad.wav").write_text("no audio")
     soundfile.write("recordings/long.wav", np.random.default_rng(1).normal(0, 0.1, 9000), 16000)
-    assert run("--method", "tent", "-b", "12") == 3
+    assert run("--method", "tent", "-b", "12", "--always") == 3
     errors = pd.read_csv(tmp_path / "out/errors.csv")
     assert errors["filename"].tolist() == ["bad.wav", "long.wav"]
     assert errors["reason"][0] == "not readable as audio: Format not recognised."
     assert "features have shape (1, 57, 64), most have (1, 51, 64)" in errors["reason"][1]
-    assert pd.read_csv(tmp_path / "out/adaptation.csv")["n_samples"].tolist() == [12]
+    assert pd.read_csv(tmp_path / "out/steps.csv")["n_samples"].tolist() == [12] * 3
     assert run("--method", "tent", "--length", "0.5", output="even") == 3
     assert pd.read_csv("even/errors.csv")["filename"].tolist() == ["bad.wav"]
 
@@ -125,7 +151,12 @@ def test_bad_files_are_told_and_left_out(run, tmp_path):
         (("-e", "flac"), "No 'flac' files found in 'recordings'."),
         (("-c", "epoch_9"), "epoch_9/model.pt' does not exist."),
         (("-b", "1"), "Option --batch-size must be at least 2, got 1."),
-        (("--passes", "0"), "Argument 'passes' must be positive, got 0."),
+        (("--device", "cuda:99"), "Device 'cuda:99' does not exist on this machine"),
+        (("--passes", "0"), "Option --passes must be positive, got 0."),
+        (("--resume", "a.pt"), "Option --resume needs --stream."),
+        (("--stream", "--resume", "a.pt"), "File 'a.pt' of the stream does not exist."),
+        (("-o", "entropy"), "A setting of the method has the form NAME=VALUE, got 'entropy'."),
+        (("-o", "entropi=1"), "Method 'ntta'"),
         (("--learning-rate", "-1"), "Argument 'learning_rate' must be positive, got -1.0."),
         (("--length", "0"), "The length must be positive, got 0.0 s."),
         (
@@ -159,6 +190,29 @@ def test_what_is_there_is_not_overwritten(run, tmp_path, capsys):
 
 def test_single_files_are_used(run):
     inputs = [f"recordings/{index:02}.wav" for index in range(4)]
-    options = ("--method", "batch_norm")
+    options = ("--method", "batch_norm", "--always")
     assert run(*options, inputs=inputs) == 0
-    assert pd.read_csv("out/adaptation.csv")["n_samples"].sum() == 4
+    assert pd.read_csv("out/steps.csv")["n_samples"].tolist() == [4] * 3
+
+
+def test_stream_predicts_all_files_and_can_be_continued(run, tmp_path):
+    options = ["--stream", "--method", "tent", "-b", "4"]
+    assert run(*options) == 0
+    whole = pd.read_csv("out/predictions.csv")
+    assert whole["filename"].tolist() == [f"{index:02}.wav" for index in range(12)]
+    assert set(whole["prediction"]) <= {"a", "b", "c"}
+    files = [f"recordings/{index:02}.wav" for index in range(12)]
+    assert run(*options, inputs=files[:6], output="first") == 0
+    resumed = ["--resume", "first/stream.pt"]
+    assert run(*options, *resumed, inputs=files[6:], output="second") == 0
+    parts = pd.concat([pd.read_csv(f"{name}/predictions.csv") for name in ("first", "second")])
+    assert np.allclose(parts["confidence"], whole["confidence"], atol=1e-5)
+    first, second = state(tmp_path / "out"), state(tmp_path / "second")
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_stream_goes_on_after_a_bad_file(run):
+    Path("recordings/03.wav").write_text("no audio")
+    assert run("--stream", "-b", "4") == 3
+    assert len(pd.read_csv("out/predictions.csv")) == 11
+    assert pd.read_csv("out/errors.csv")["filename"].tolist() == ["03.wav"]

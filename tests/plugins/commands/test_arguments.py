@@ -10,15 +10,15 @@ from autrainer_ext_plugins.commands import arguments
 def test_shared_options_have_one_form():
     parser = argparse.ArgumentParser()
     names = ("checkpoint", "extension", "recursive", "seed", "overwrite", "quiet")
-    arguments.add_options(parser, *names)
-    arguments.add_batch_size(parser, default=16)
+    arguments.add_options(parser, *names, "batch_size", "device")
     assert vars(parser.parse_args([])) == {
         "checkpoint": "_best", "extension": "wav", "recursive": False, "seed": 0,
-        "overwrite": False, "quiet": False, "batch_size": 16,
+        "overwrite": False, "quiet": False, "batch_size": None, "device": "auto",
     }  # fmt: skip
     options = ["-c", "epoch_1", "-e", "flac", "-r", "--seed", "3", "--overwrite", "-q", "-b", "2"]
+    options += ["--device", "cuda:1"]
     args = parser.parse_args(options)
-    assert list(vars(args).values()) == ["epoch_1", "flac", True, 3, True, True, 2]
+    assert list(vars(args).values()) == ["epoch_1", "flac", True, 3, True, True, 2, "cuda:1"]
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "1.5", "two", ""])

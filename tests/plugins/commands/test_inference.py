@@ -158,6 +158,12 @@ def test_missing_file_of_the_model_is_named(run, model, tmp_path, missing):
     assert not (tmp_path / "out").exists()
 
 
+def test_missing_device_is_an_error(run, tmp_path):
+    with pytest.raises(CommandLineError, match="Device 'cuda:99' does not exist on this machine"):
+        run("--device", "cuda:99")
+    assert not (tmp_path / "out").exists()
+
+
 def test_folder_without_recordings_is_an_error(run, tmp_path):
     with pytest.raises(CommandLineError, match="No 'flac' files found in 'recordings'"):
         run("-e", "flac")

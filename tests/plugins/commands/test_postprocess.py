@@ -71,6 +71,7 @@ def test_without_names_those_run_that_say_so(project, command):
         ("-p RunNames -o suffix=1", "Argument 'suffix' must be text, got 1."),
         ("-p RunNames -o suffix", "Option -o needs KEY=VALUE, got 'suffix'."),
         ("-p RunNames -o suffix=fail", "RunNames: this run is not to its liking."),
+        ("-p LatentSpace --device gpu", "Unknown device 'gpu'."),
         ("-o suffix=x", "Option -o needs exactly one plugin, named with -p."),
         ("-p NoPlugin", "NoPlugin.yaml'): Class Fraction is not a plugin: it does"),
     ],

@@ -82,13 +82,13 @@ def test_matrices_are_written_and_printed(triangle, tmp_path, capsys):
     ):
         triangle("ours.csv", "--overwrite")
     (folder / "notes.txt").unlink()
-    triangle("ours.csv", "--overwrite", "--n-resamples", "0", "-q")
+    triangle("ours.csv", "--overwrite", "--intervals", "none", "-q")
     assert {path.stem for path in folder.glob("runs/*.svg")} == {"ours"}
 
 
 def test_trajectories_are_thinned_and_folds_averaged(triangle, layout, tmp_path):
     shutil.rmtree(layout / "normal_loss")
-    triangle("cms", "--start", "2", "--every", "4", "--output", "out", "--n-resamples", "20")
+    triangle("cms", "--start", "2", "--every", "4", "--output", "out", "--n-draws", "100")
     table = pd.read_csv(tmp_path / "out/coordinates.csv")
     assert sorted(table["iteration"].unique()) == [10]
     summary = pd.read_csv(tmp_path / "out/summary.csv")
@@ -98,19 +98,32 @@ def test_trajectories_are_thinned_and_folds_averaged(triangle, layout, tmp_path)
     assert (tmp_path / "out/criteria_test1.png").is_file()
 
 
+def test_epoch_zero_is_the_start_and_equal_names_are_told_apart(triangle, tmp_path):
+    for folder in ("a", "b"):
+        for epoch in (0, 1):
+            path = f"{folder}/cms/loss/fold_1/test/cm_epoch_{epoch}.csv"
+            write(tmp_path, "50,10\n20,40\n", path)
+    triangle("a/cms", "b/cms", "--intervals", "shown", "--n-draws", "100", "-q")
+    table = pd.read_csv(tmp_path / "entropy_triangle/coordinates.csv")
+    assert table["run"].unique().tolist() == ["loss/fold_1", "b/cms/loss/fold_1"]
+    assert table["iteration"].unique().tolist() == [0, 1]
+    assert (table["ema_low"].notna() == (table["iteration"] == 1)).all()
+    assert len(list((tmp_path / "entropy_triangle/runs").glob("*.png"))) == 2
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ("nowhere.csv", "'nowhere.csv' does not exist"),
         ("good.txt", "'good.txt' must be a .csv or .npy file or a folder"),
         ("good.csv bad.csv", "'bad.csv': row 2, column 1 is -2, which is negative"),
-        ("good.csv ./good.csv", "'good' is given twice"),
         ("good.csv --class-names nowhere.txt", "'nowhere.txt' does not exist"),
         ("good.csv --labels good.txt", "'good.csv' has 2 classes, but there are 1 class names"),
         ("good.csv --every 0", "Option --every must be at least 1, got 0"),
-        ("good.csv --n-resamples 1", "Argument 'n_resamples' must be at least 2, got 1"),
+        ("good.csv --start -1", "Option --start must be at least 0, got -1"),
+        ("good.csv --n-draws 1", "Argument 'n_draws' must be at least 100, got 1"),
         ("good.csv --output good.txt", "'good.txt' is not a folder"),
-        ("good.csv --method normal", "invalid choice: 'normal'"),
+        ("good.csv --intervals first", "invalid choice: 'first'"),
     ],
 )
 def test_mistakes_are_told_before_anything_is_written(triangle, tmp_path, arguments, message):
@@ -127,7 +140,7 @@ def test_defaults_are_those_of_the_plugin_and_old_options_stay(root):
     defaults = yaml.safe_load((root / "conf/plugin/EntropyTriangle.yaml").read_text())
     parser = CLI(AutrainerCLI()).parser
     args = vars(parser.parse_args(["triangle", "--matrices", "a"]))
-    for name in ("start", "every", "method", "n_resamples"):
+    for name in ("start", "every", "n_draws"):
         assert args[name] == defaults[name]
     old = parser.parse_args(["triangle", "--matrices", "a", "--labels", "b", "--from", "3"])
     new = parser.parse_args(["triangle", "--matrices", "a", "--class-names", "b", "--start", "3"])

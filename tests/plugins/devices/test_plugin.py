@@ -7,7 +7,7 @@ import pytest
 import yaml
 from scipy.special import log_softmax
 
-from autrainer_ext.intervals import crossed_mean_interval, mean_interval
+from autrainer_ext.intervals import crossed_mean_interval, share_interval
 from autrainer_ext.runs import read_run
 from autrainer_ext_plugins.plugin import load_plugin, suitable_runs
 
@@ -68,14 +68,16 @@ def test_scores_are_those_of_the_samples_of_each_device(tmp_path):
     for mask, (_, row) in zip(parts, table.iterrows(), strict=True):
         assert row["accuracy"] == pytest.approx(correct[mask].mean())
         assert row["log_loss"] == pytest.approx(losses[mask].mean(), rel=1e-6)
-        low, high = mean_interval(correct[mask].astype(float))
+        low, high = share_interval(correct[mask].astype(float))
         assert (row["accuracy_low"], row["accuracy_high"]) == pytest.approx((low, high))
         assert row["log_loss_low"] < row["log_loss"] < row["log_loss_high"]
         joint = np.zeros((3, 3))
         np.add.at(joint, (targets[mask], outputs.argmax(axis=1)[mask]), 1 / mask.sum())
         given = -np.sum(joint * np.log2(np.where(joint > 0, joint / joint.sum(axis=0), 1)))
         assert row["ema"] == pytest.approx(2**-given)
-        assert row["ema_low"] < row["ema_high"]
+        assert np.isnan(row["ema_low"]) == (mask.sum() < row["ema_needed"]) == (mask.sum() < 50)
+        if mask.sum() >= 50:
+            assert row["ema_low"] <= row["ema_corrected"] <= row["ema_high"]
 
 
 def test_layout_of_task_1_has_classes_in_rows_and_devices_in_columns(tmp_path):
@@ -100,9 +102,9 @@ def test_layout_of_task_1_has_classes_in_rows_and_devices_in_columns(tmp_path):
 def test_intervals_over_groups_resample_what_was_recorded_at_once(tmp_path):
     run, outputs, targets, _ = write_run(tmp_path, "run")
     table, _ = analyse(tmp_path, [run], group="moment")
-    correct = (outputs.argmax(axis=1) == targets).reshape(30, 3)  # moments by devices
+    correct = (outputs.argmax(axis=1) == targets).astype(float)
     row = table.iloc[-1]
-    low, high = mean_interval(correct.mean(axis=1))
+    low, high = share_interval(correct, np.repeat(np.arange(30), 3))  # moments by devices
     assert row["accuracy"] == pytest.approx(correct.mean())
     assert (row["accuracy_low"], row["accuracy_high"]) == pytest.approx((low, high))
 

@@ -39,10 +39,12 @@ def test_log_loss_of_a_sample_is_that_of_its_class():
 def test_scores_are_means_within_their_intervals():
     samples = sample_scores(OUTPUTS, NAMES)
     mask = np.array([True, True, True, False, True, True])
-    found = scores(OUTPUTS, samples, mask, samples[mask])
+    found = scores(OUTPUTS, samples, mask, samples[mask], None)
     assert (found["n_samples"], found["accuracy"]) == (5, 0.8)
     assert found["log_loss_low"] <= found["log_loss"] <= found["log_loss_high"]
-    assert found["ema_low"] <= found["ema_high"]
+    assert found["accuracy_low"] < found["accuracy"] < found["accuracy_high"]
+    assert np.isnan([found[f"ema_{end}"] for end in ("corrected", "low", "high")]).all()
+    assert found["ema_needed"] == 50
 
 
 def test_class_tables_have_devices_in_columns_and_classes_apart_from_their_mean():

@@ -77,3 +77,13 @@ def test_a_bad_table_in_a_folder_is_named(layout):
         read_matrices(layout)
     with pytest.raises(ValueError, match="contains no tables LOSS/fold_K/SPLIT/cm_epoch_E.csv"):
         read_matrices(layout / "normal_loss/fold_1/test1")
+
+
+def test_models_of_one_layout_have_names_of_their_own(layout):
+    for model in ("small", "large"):
+        table = layout / f"{model}/normal_loss/fold_1/test1/cm_epoch_0.csv"
+        write(table.parent, "5,1\n2,7\n", table.name)
+    confusions, _ = read_matrices(layout)
+    runs = {c.run for c in confusions if c.iteration == 0}
+    assert runs == {"small/normal_loss/fold_1", "large/normal_loss/fold_1"}
+    assert "normal_loss/fold_1" in {c.run for c in confusions}

@@ -70,6 +70,14 @@ def test_small_counts_are_not_taken_for_names(tmp_path, counts):
         ("0,0\n0,0\n", "contains no samples: all counts are zero"),
         (",cat,dog\ncat,1,2\ndog,-3,4\n", r"row 2, column 1 \('dog' predicted as 'cat'\) is -3"),
         (",cat,dog\ndog,1,2\ncat,3,4\n", "column 1 is 'cat', but row 1 is 'dog'"),
+        ("cat,cat\n1,2\n3,4\n", "two columns are called 'cat'"),
+        ("cat,1,2\ncat,3,4\n", "two rows are called 'cat'"),
+        ("9223372036854775808,1\n1,1\n", "row 1, column 1: counts must add up to less than 2"),
+        (
+            ",a,b,c\na,3,1,4\nb,2,5,7\nc,5,6,11\n",
+            "last row and column are the sums .* call both 'All'",
+        ),
+        ("3,1,4\n2,5,7\n5,6,11\n", "last row and column are the sums of the others"),
     ],
 )
 def test_unusable_tables_name_file_and_cell(tmp_path, text, message):
@@ -78,6 +86,30 @@ def test_unusable_tables_name_file_and_cell(tmp_path, text, message):
         read_table(path)
     assert str(error.value).startswith(f"File '{path}'")
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["All", "total", "Sum"])
+def test_sums_with_a_name_are_left_out_and_said(tmp_path, name):
+    table = frame(NAMES, NAMES)
+    table[name] = table.sum(axis=1)
+    table.loc[name] = table.sum()
+    counts, form = read_table(write(tmp_path, table.to_csv(index_label="true")), NAMES)
+    assert counts.tolist() == COUNTS
+    assert form == f"header, index column, without '{name}'"
+
+
+@pytest.mark.parametrize("index", [True, False])
+def test_numbers_that_cannot_be_counts_are_names(tmp_path, index):
+    table = frame([10, 20, 35], [10, 20, 35])
+    assert read_table(write(tmp_path, table.to_csv(index=index)))[0].tolist() == COUNTS
+
+
+def test_class_names_must_be_those_of_the_file(tmp_path):
+    path = write(tmp_path, frame(NAMES, NAMES).to_csv())
+    assert read_table(path, NAMES)[0].tolist() == COUNTS
+    with pytest.raises(ValueError, match="class 1 is 'cat', but the given class names say 'owl'"):
+        read_table(path, NAMES[::-1])
+    assert read_table(write(tmp_path, frame(None, None).to_csv()), NAMES)[0].tolist() == COUNTS
 
 
 def test_bytes_that_are_no_text_are_named(tmp_path):

@@ -72,7 +72,7 @@ def written(tmp_path_factory):
             make_run(experiment, criterion, seed, epochs=2)
     folder = experiment / "entropy_triangle"
     folder.mkdir()
-    load_plugin("EntropyTriangle", {"n_resamples": 30}).run(
+    load_plugin("EntropyTriangle", {"n_draws": 100}).run(
         find_runs(experiment.parent, "exp"), folder
     )
     return experiment, pd.read_csv(folder / "coordinates.csv"), folder
@@ -120,8 +120,9 @@ def slow(targets, predicted, n_classes):
 
 def test_columns_are_those_promised(written):
     _, table, _ = written
-    limits = [f"{name}_{end}" for name in COORDINATES + SCORES for end in ("low", "high")]
-    assert table.columns.tolist() == COLUMNS + limits
+    endings = ("corrected", "low", "high")
+    limits = [f"{name}_{end}" for name in COORDINATES + SCORES for end in endings]
+    assert table.columns.tolist() == [*COLUMNS, "n_needed", *limits]
 
 
 def test_every_run_split_iteration_stratum_and_view_has_one_row(written):
@@ -156,11 +157,17 @@ def test_coordinates_are_those_of_the_saved_arrays(written):
 
 def test_limits_are_ordered_and_within_range(written):
     _, table, _ = written
+    is_last = table["iteration"] == 2
     for name in COORDINATES + SCORES:
-        low, high = table[f"{name}_low"], table[f"{name}_high"]
-        assert ((low >= 0) & (low <= high) & (high <= 1)).all(), name
-    accuracy = table["accuracy"]
-    assert ((table["accuracy_low"] <= accuracy) & (accuracy <= table["accuracy_high"])).all()
+        low, value, high = (table[f"{name}_{end}"] for end in ("low", "corrected", "high"))
+        needed = {"accuracy": 1, "balanced_accuracy": 20, "divergence": 20, "x": 100}.get(name, 50)
+        is_given = is_last & (table["n_samples"] >= needed)
+        assert is_given.equals(low.notna()), name
+        assert (~is_given | (low >= 0) & (low <= value) & (value <= high) & (high <= 1)).all(), name
+    accuracy = table["accuracy"][is_last]
+    assert (table["accuracy_low"][is_last] <= accuracy).all()
+    assert (accuracy <= table["accuracy_high"][is_last]).all()
+    assert (table["n_needed"] == 100).all()
 
 
 def test_summary_is_the_mean_over_seeds_at_the_last_iteration(written):
@@ -175,21 +182,26 @@ def test_summary_is_the_mean_over_seeds_at_the_last_iteration(written):
     row = summary[
         (summary["criterion"] == "CrossEntropy")
         & (summary["split"] == "test")
-        & (summary["stratum"] == "b")
+        & (summary["stratum"] == "all")
         & (summary["view"] == "pred")
     ].iloc[0]
-    values = table[
+    runs = table[
         (table["criterion"] == "CrossEntropy")
         & (table["split"] == "test")
-        & (table["stratum"] == "b")
+        & (table["stratum"] == "all")
         & (table["view"] == "pred")
         & (table["iteration"] == 2)
-    ]["x"]
-    assert len(values) == 3
-    assert row["x"] == pytest.approx(values.mean(), abs=1e-7)
-    assert row["x_sd"] == pytest.approx(values.std(ddof=1), abs=1e-7)
-    low, high = stats.t.interval(0.95, 2, values.mean(), stats.sem(values))
-    assert (row["x_low"], row["x_high"]) == pytest.approx((max(low, 0), min(high, 1)), abs=1e-7)
+    ]
+    assert len(runs) == 3
+    assert row["ema"] == pytest.approx(runs["ema"].mean(), abs=1e-7)
+    assert row["ema_sd"] == pytest.approx(runs["ema"].std(ddof=1), abs=1e-7)
+    values = runs["ema_corrected"]
+    over_runs = values.mean() - stats.t.interval(0.95, 2, values.mean(), stats.sem(values))[0]
+    over_samples = values.mean() - runs["ema_low"].mean()
+    low = values.mean() - math.hypot(over_runs, over_samples)
+    assert row["ema_corrected"] == pytest.approx(values.mean(), abs=1e-7)
+    assert row["ema_low"] == pytest.approx(max(low, 0), abs=1e-7)
+    assert np.isnan(row["x_low"])  # needs 100 samples
 
 
 @pytest.mark.parametrize(("checkpoint", "iteration"), [("best", 2), ("last", 3)])
@@ -219,7 +231,7 @@ def test_two_seeds_have_no_interval(tmp_path):
     for seed in (1, 2):
         make_run(tmp_path / "exp", "CrossEntropy", seed)
     (tmp_path / "out").mkdir()
-    settings = {"n_resamples": 0, "figures": False}
+    settings = {"intervals": "none", "figures": False}
     load_plugin("EntropyTriangle", settings).run(find_runs(tmp_path, "exp"), tmp_path / "out")
     summary = pd.read_csv(tmp_path / "out/summary.csv")
     assert set(summary["n_runs"]) == {2}
@@ -236,12 +248,47 @@ def test_figures_are_there_as_png_and_svg(written):
         stems += [f"strata/{column}_test_{c}" for c in ("CrossEntropy", "BalancedCrossEntropy")]
     expected = {f"{stem}.{ending}" for stem in stems for ending in ("png", "svg")}
     found = {path.relative_to(folder).as_posix() for path in folder.rglob("*.*")}
-    assert found == expected | {"coordinates.csv", "summary.csv"}
+    tables = {"coordinates.csv", "summary.csv", "comparison.csv", "comparison.txt"}
+    assert found == expected | tables
+
+
+def test_criteria_are_compared_on_held_out_splits(written):
+    _, _, folder = written
+    table = pd.read_csv(folder / "comparison.csv", keep_default_na=False)
+    assert set(table["split"]) == {"dev", "test"}
+    scores = ["accuracy", "balanced_accuracy", "ema", "mutual_information", "skew"]
+    assert table["score"].tolist() == scores * 2
+    assert (table["first"] == "BalancedCrossEntropy").all()
+    assert (table["n_seeds"] == 3).all()
+    assert (table["low"] < table["difference"]).all()
+    assert (table["difference"] < table["high"]).all()
+    text = (folder / "comparison.txt").read_text()
+    assert "test, balanced accuracy: 60 recordings, 3 seeds, intervals over seeds" in text
+    assert "cannot be told apart: BalancedCrossEntropy and CrossEntropy" in text
+
+
+def test_any_groups_of_runs_can_be_compared(written, tmp_path):
+    experiment, *_ = written
+    runs = find_runs(experiment.parent, "exp")
+    settings = {"intervals": "none", "figures": False, "splits": ["test"], "n_draws": 100}
+    groups = {"balanced": "*Balanced*", "first seeds": ["*_1", "*_2"]}
+    load_plugin("EntropyTriangle", {**settings, "groups": groups}).run(runs, tmp_path)
+    table = pd.read_csv(tmp_path / "comparison.csv")
+    assert set(table["first"]) == {"balanced"}
+    assert (table["n_seeds"] == 2).all()
+    means = pd.read_csv(tmp_path / "coordinates.csv").query(
+        "iteration == 2 and stratum == 'all' and view == 'pred' and seed < 3"
+    ).groupby("criterion")["accuracy"].mean()  # fmt: skip
+    # the second group holds the runs of the first, too
+    expected = (means["BalancedCrossEntropy"] - means["CrossEntropy"]) / 2
+    assert table["difference"][0] == pytest.approx(expected, abs=1e-7)
+    with pytest.raises(ValueError, match="Group 'none' of the setting groups matches no run"):
+        load_plugin("EntropyTriangle", {**settings, "groups": {"none": "x"}}).run(runs, tmp_path)
 
 
 def run_plugin(run, folder, **settings):
     folder.mkdir(exist_ok=True)
-    load_plugin("EntropyTriangle", {"n_resamples": 0, "figures": False} | settings).run(
+    load_plugin("EntropyTriangle", {"intervals": "none", "figures": False} | settings).run(
         [run], folder
     )
     return pd.read_csv(folder / "coordinates.csv")
@@ -288,12 +335,12 @@ def test_long_trajectories_are_thinned(tmp_path):
     [
         ({"splits": ["dev", "val"]}, "Unknown split 'val'"),
         ({"splits": "dev"}, "Setting 'splits' must be a list, got 'dev'"),
-        ({"start": 0}, "Argument 'start' must be a whole number from 1 on, got 0"),
+        ({"start": -1}, "Argument 'start' must be a whole number from 0 on, got -1"),
         ({"every": 1.5}, "Argument 'every' must be a whole number from 1 on, got 1.5"),
         ({"checkpoint": "first"}, "Unknown checkpoint 'first'.* Choose from: best, last"),
-        ({"method": "normal"}, "Unknown .*method 'normal'"),
-        ({"n_resamples": 1}, "Argument 'n_resamples' must be at least 2"),
-        ({"n_resamples": -5}, "Argument 'n_resamples' must be at least 2"),
+        ({"intervals": "first"}, "Unknown choice of intervals 'first'"),
+        ({"n_draws": 99}, "Argument 'n_draws' must be at least 100, got 99"),
+        ({"groups": ["*"]}, "groups must map names to patterns of runs"),
         ({"confidence": 95}, "Argument 'confidence' must be between 0 and 1"),
     ],
 )
@@ -330,7 +377,7 @@ import sys
 from pathlib import Path
 from autrainer_ext.runs import read_run
 from autrainer_ext_plugins.plugin import load_plugin
-load_plugin("EntropyTriangle", {"n_resamples": 20}).run([read_run(sys.argv[1])], Path("."))
+load_plugin("EntropyTriangle", {"n_draws": 100}).run([read_run(sys.argv[1])], Path("."))
 print({"torch", "autrainer.training", "autrainer.models", "aucurriculum"} & set(sys.modules))
 """
 
@@ -345,7 +392,7 @@ def test_real_runs_are_placed(tiny, command, tmp_path):
     shutil.copytree(tiny / "results", tmp_path / "results")
     command(
         "autrainer-ext", "postprocess", "results", "clean", "--no-summary",
-        "-p", "EntropyTriangle", "-o", "n_resamples=20", cwd=tmp_path,
+        "-p", "EntropyTriangle", "-o", "n_draws=100", cwd=tmp_path,
     )  # fmt: skip
     table = pd.read_csv(tmp_path / "results/clean/entropy_triangle/coordinates.csv")
     assert len(table) == 2 * 3 * 3 * 3 * 3  # runs, splits, iterations, strata, views
