@@ -74,9 +74,12 @@ def test_quickshift_is_that_of_lime():
     assert (quickshift(features, min_segments=0).numpy() == theirs).all()
 
 
-def test_short_clips_have_more_segments_than_published():
-    time = torch.linspace(0, 3.14, 60)[:, None]
-    features = (time.sin() * torch.linspace(1, 0.2, 50)).clamp(min=0.05)[None]
-    published = quickshift(features, min_segments=0)
-    assert published.max() + 1 < 8 <= quickshift(features).max() + 1
-    assert torch.equal(quickshift(features, min_segments=1), published)
+def test_width_is_halved_until_there_are_enough_segments():
+    noise = torch.rand(1, 24, 24, generator=torch.Generator().manual_seed(0))
+    widths = (4, 2, 1)
+    published = [quickshift(noise, kernel_size=width, min_segments=0) for width in widths]
+    counts = [int(segments.max()) + 1 for segments in published]
+    assert counts[0] < counts[1] < counts[2]
+    for count, segments in zip(counts, published, strict=True):
+        assert torch.equal(quickshift(noise, min_segments=count), segments)
+    assert torch.equal(quickshift(noise, min_segments=counts[2] + 1), published[2])
