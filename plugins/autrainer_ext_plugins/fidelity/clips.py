@@ -76,8 +76,8 @@ class ClipExplainer:
             explained = explain_clip(self.forward, clip.features, self.clip_settings)
         except RuntimeError as error:
             raise UnusableFileError(f"the model failed: {str(error).splitlines()[0]}") from error
-        for name, table in (("scores", score_table), ("size", size_table)):
-            rows = table(
+        for name, make_table in (("scores", score_table), ("size", size_table)):
+            table = make_table(
                 explained,
                 run=self.run,
                 filename=clip.filename,
@@ -85,7 +85,7 @@ class ClipExplainer:
                 prediction=self.class_names[explained.prediction],
                 noise=clip.noise,
             )
-            write_table(rows, folder / f"{name}.csv")
+            write_table(table, folder / f"{name}.csv")
         names = list(explained.attributions)
         if self.settings.sanity:
             correlations = sanity_table(
@@ -128,14 +128,14 @@ class ClipExplainer:
         folder: Path,
     ) -> None:
         """Write the audio of the parts, and the scores of masked features and of the audio."""
-        rows = []
+        rows: list[dict[str, str | float]] = []
         for name in names:
             for mask_name in dict.fromkeys(self.settings.listen):
                 mask = explained.masks[name][mask_name]
                 parts = reconstructor.split(
                     clip.samples, mask.mean(dim=0, keepdim=True), rate=self.rate
                 )
-                row: dict[str, object] = {
+                row: dict[str, str | float] = {
                     "filename": clip.filename,
                     "noise": clip.noise,
                     "explainer": name,
@@ -143,8 +143,8 @@ class ClipExplainer:
                     "confidence": explained.confidence,
                 }
                 masked = apply_mask(clip.features, mask[None], self.clip_settings.baseline)
-                scores = self._audio_scores(reconstructor, parts, masked, explained)
-                rows.append({**row, **scores})
+                row.update(self._audio_scores(reconstructor, parts, masked, explained))
+                rows.append(row)
                 self._write_parts(parts, folder, f"{name}_{mask_name}")
         write_table(pd.DataFrame(rows), folder / "audio.csv")
 
