@@ -18,8 +18,8 @@ from scipy.stats import spearmanr
 
 from autrainer_ext.explanation.attributors.estimate import Estimate
 from autrainer_ext.explanation.attributors.registry import make_explainer
-from autrainer_ext.serving.forward import ForwardPass
 from autrainer_ext.serving.clip_reader import ClipReader
+from autrainer_ext.serving.forward import ForwardPass
 from autrainer_ext.serving.silence import silent_value
 
 

@@ -53,7 +53,7 @@ def test_lime_of_a_linear_model_without_penalty_is_the_sum_over_each_segment(lin
         segmenter=four_cells,
         baseline=SILENCE,
         score="logit",
-        penalty=1e-9,
+        ridge=1e-9,
         n_samples=64,
     )
     weighted = model.weights.detach()[target] * (features - SILENCE)
