@@ -18,9 +18,9 @@ from scipy.stats import spearmanr
 
 from autrainer_ext.explanation.attributors.estimate import Estimate
 from autrainer_ext.explanation.attributors.registry import make_explainer
+from autrainer_ext.serving.clip_reader import ClipReader
 from autrainer_ext.serving.forward import ForwardPass
 from autrainer_ext.serving.silence import silent_value
-from autrainer_ext_plugins.fidelity.recordings import ClipReader
 
 
 def sounding(found: Estimate, other: Estimate) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -94,14 +94,14 @@ def relate_predictions(
 def relate_explanations(
     test: pd.DataFrame, scores: pd.DataFrame | None, run: str
 ) -> dict[str, Any] | None:
-    """Difficulty and insertion score of the explanations, as gain over the random floor.
+    """Difficulty and insertion score of the explanations, as gain over random masks of equal size.
 
     Args:
         test: Test recordings with the columns `filename` and `rank`.
         scores: `scores.csv` of the plugin Fidelity, or None.
         run: Name of the told run.
     """
-    if scores is None or FIDELITY_MEASURE not in scores:
+    if scores is None or f"{FIDELITY_MEASURE}_floor" not in scores:
         return None
     gains = fidelity_gains(scores[scores["run"] == run])
     return _relate_each(
@@ -111,7 +111,7 @@ def relate_explanations(
             "id": "explanations",
             "title": "Explanations by difficulty",
             "question": "Are hard recordings explained worse?",
-            "value": f"{FIDELITY_MEASURE}, gain over the random floor",
+            "value": f"{FIDELITY_MEASURE}, gain over random masks of equal size",
         },
         "Hard recordings are explained better than easy ones by",
         "Hard recordings are explained worse than easy ones by",
@@ -120,42 +120,27 @@ def relate_explanations(
 
 
 def fidelity_gains(scores: pd.DataFrame) -> dict[str, pd.Series]:
-    """Insertion score minus that of the random floor, by explainer.
+    """Insertion score minus that of random masks of equal size, by explainer.
 
     Args:
         scores: Rows of `scores.csv` for one run.
 
     Returns:
-        For every explainer, the gain by `filename`, a mean over the masks. The floor of an
-        explainer is the random explainer with its segments if it was scored, else `random`.
+        For every explainer that uses the model, the gain by `filename`, a mean over the masks.
 
     Example:
-        >>> rows = [("a", "lime", "bin", 0.5), ("a", "random", "bin", 0.2)]
-        >>> columns = ["filename", "explainer", "mask", FIDELITY_MEASURE]
-        >>> table = pd.DataFrame(rows, columns=columns)
+        >>> columns = ["filename", "explainer", FIDELITY_MEASURE, f"{FIDELITY_MEASURE}_floor"]
+        >>> table = pd.DataFrame([("a", "lime", 0.5, 0.2)], columns=columns)
         >>> fidelity_gains(table.assign(noise="none"))["lime"].round(3).to_dict()
         {'a': 0.3}
     """
     clean = scores[scores["noise"] == "none"]
-    wide = clean.pivot_table(
-        index=["filename", "mask"], columns="explainer", values=FIDELITY_MEASURE
-    )
-    floors = [name for name in wide if str(name).startswith(("random", "permuted-"))]
-    gains = {}
-    for name in wide:
-        if name in floors:
-            continue
-        floor = _floor_of(str(name), [str(each) for each in floors])
-        if floor is not None:
-            gains[str(name)] = (wide[name] - wide[floor]).groupby("filename").mean()
-    return gains
-
-
-def _floor_of(explainer: str, floors: Sequence[str]) -> str | None:
-    from autrainer_ext.explanation.attributors.registry import with_floors
-
-    named = [name for name in with_floors([explainer]) if name != explainer]
-    return next((name for name in [*named, "random"] if name in floors), None)
+    gains = clean[FIDELITY_MEASURE] - clean[f"{FIDELITY_MEASURE}_floor"]
+    return {
+        str(name): gains[rows.index].groupby(rows["filename"]).mean()
+        for name, rows in clean.groupby("explainer", sort=False)
+        if not str(name).startswith(("random", "permuted-"))
+    }
 
 
 def relate_adaptation(

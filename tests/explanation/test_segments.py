@@ -71,4 +71,15 @@ def test_quickshift_is_that_of_lime():
     theirs = SegmentationAlgorithm(
         "quickshift", kernel_size=4, max_dist=200, ratio=0.2, random_seed=0
     )(scaled[0][..., None].double().expand(-1, -1, 3).numpy())
-    assert (quickshift(features).numpy() == theirs).all()
+    assert (quickshift(features, min_segments=0).numpy() == theirs).all()
+
+
+def test_width_is_halved_until_there_are_enough_segments():
+    noise = torch.rand(1, 24, 24, generator=torch.Generator().manual_seed(0))
+    widths = (4, 2, 1)
+    published = [quickshift(noise, kernel_size=width, min_segments=0) for width in widths]
+    counts = [int(segments.max()) + 1 for segments in published]
+    assert counts[0] < counts[1] < counts[2]
+    for count, segments in zip(counts, published, strict=True):
+        assert torch.equal(quickshift(noise, min_segments=count), segments)
+    assert torch.equal(quickshift(noise, min_segments=counts[2] + 1), published[2])

@@ -29,8 +29,8 @@ def test_every_field_is_documented():
         ({"samples": 1}, "Argument 'samples' must be at least 2, got 1"),
         ({"target_error": 0.0}, "Argument 'target_error' must be positive, got 0.0"),
         ({"listen": ("best",)}, "Unknown mask 'best'"),
-        ({"alpha": 0.0}, r"alpha must be in \(0, 1\], got 0.0"),
-        ({"batch_size": 0}, "batch_size must be positive, got 0"),
+        ({"alpha": 0.0}, r"Argument 'alpha' must be in \(0, 1\], got 0.0"),
+        ({"batch_size": 0}, "Argument 'batch_size' must be positive, got 0"),
     ],
 )
 def test_wrong_settings_are_named(settings, message):

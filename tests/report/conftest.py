@@ -94,12 +94,20 @@ def write_plugins(results):
     for folder in ("fidelity", "adaptation", "latent_space/coordinates"):
         (experiment.folder / folder).mkdir(parents=True)
     scores = [
-        (told, name, explainer, mask, "none", value)
+        (told, name, explainer, mask, "none", value, 0.2)
         for i, name in enumerate(names)
         for mask in ("topK_5", "topK_30")
         for explainer, value in (("grad_cam", 0.9 - 0.5 * hard[i]), ("random", 0.2))
     ]
-    columns = ["run", "filename", "explainer", "mask", "noise", "insertion_auc"]
+    columns = [
+        "run",
+        "filename",
+        "explainer",
+        "mask",
+        "noise",
+        "insertion_auc",
+        "insertion_auc_floor",
+    ]
     pd.DataFrame(scores, columns=columns).to_csv(
         experiment.folder / "fidelity/scores.csv", index=False
     )

@@ -22,7 +22,8 @@ from autrainer_ext.serving.forward import ForwardPass, forward_pass
 
 from .coalitions import lime_coalitions, shapley_coalitions
 from .contract import Baseline, baseline_like, forward_attributor, one_by_one
-from .estimate import Estimate, Solution, constrained, estimate, ridge
+from .estimate import Estimate, Solution, constrained, estimate
+from .estimate import ridge as solve_ridge
 
 _SCORES = ("logit", "probability")
 N_SAMPLES = 4096
@@ -40,7 +41,7 @@ def estimate_lime(
     n_samples: int = N_SAMPLES,
     target_error: float = TARGET_ERROR,
     kernel_width: float = 0.25,
-    penalty: float = 1.0,
+    ridge: float = 1.0,
     score: str = "probability",
     fill_with_means: bool = False,
     seed: int = 0,
@@ -63,7 +64,7 @@ def estimate_lime(
         target_error: Root mean square of the standard errors, in standard deviations of the
             weights, below which no more coalitions are evaluated.
         kernel_width: Width w of the kernel.
-        penalty: Strength of the penalty on squared weights.
+        ridge: Strength of the penalty on squared weights.
         score: Output of the model that is explained: "probability" as in the paper, or "logit".
         fill_with_means: Whether removed segments are replaced by their means, as lime's image
             explainer does by default, instead of the baseline.
@@ -92,7 +93,7 @@ def estimate_lime(
     coalitions = lime_coalitions(len(players), n_samples, kernel_width=kernel_width, seed=seed)
 
     def solve(kept: torch.Tensor, answers: torch.Tensor, weights: torch.Tensor) -> Solution:
-        return ridge(kept, answers, weights, strength=penalty * len(kept) / _LIME_SAMPLES)
+        return solve_ridge(kept, answers, weights, strength=ridge * len(kept) / _LIME_SAMPLES)
 
     silence = segment_means(features[0], segments) if fill_with_means else baseline
     answer = _answers(forward, features, target, segments, players, silence, score)

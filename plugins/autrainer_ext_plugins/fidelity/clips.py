@@ -76,15 +76,16 @@ class ClipExplainer:
             explained = explain_clip(self.forward, clip.features, self.clip_settings)
         except RuntimeError as error:
             raise UnusableFileError(f"the model failed: {str(error).splitlines()[0]}") from error
-        key = {
-            "run": self.run,
-            "filename": clip.filename,
-            "target": self.targets.get(clip.filename),
-            "prediction": self.class_names[explained.prediction],
-            "noise": clip.noise,
-        }
-        write_table(score_table(explained, **key), folder / "scores.csv")
-        write_table(size_table(explained, **key), folder / "size.csv")
+        for name, make_table in (("scores", score_table), ("size", size_table)):
+            table = make_table(
+                explained,
+                run=self.run,
+                filename=clip.filename,
+                target=self.targets.get(clip.filename),
+                prediction=self.class_names[explained.prediction],
+                noise=clip.noise,
+            )
+            write_table(table, folder / f"{name}.csv")
         names = list(explained.attributions)
         if self.settings.sanity:
             correlations = sanity_table(
@@ -127,7 +128,7 @@ class ClipExplainer:
         folder: Path,
     ) -> None:
         """Write the audio of the parts, and the scores of masked features and of the audio."""
-        rows = []
+        rows: list[dict[str, str | float]] = []
         for name in names:
             for mask_name in dict.fromkeys(self.settings.listen):
                 mask = explained.masks[name][mask_name]
@@ -142,7 +143,8 @@ class ClipExplainer:
                     "confidence": explained.confidence,
                 }
                 masked = apply_mask(clip.features, mask[None], self.clip_settings.baseline)
-                rows.append(row | self._audio_scores(reconstructor, parts, masked, explained))
+                row.update(self._audio_scores(reconstructor, parts, masked, explained))
+                rows.append(row)
                 self._write_parts(parts, folder, f"{name}_{mask_name}")
         write_table(pd.DataFrame(rows), folder / "audio.csv")
 

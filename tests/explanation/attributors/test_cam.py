@@ -40,7 +40,9 @@ def test_localising_layer_is_the_last_one_with_an_eighth_of_the_positions():
         localising_layer(nn.Sequential(nn.Flatten()), torch.zeros(1, 1, 8, 8))
 
 
-@pytest.mark.parametrize(("layer", "message"), [("9", "no layer '9'"), ("6", "'6' has no maps")])
+@pytest.mark.parametrize(
+    ("layer", "message"), [("9", "Unknown layer '9'"), ("6", "'6' has no maps")]
+)
 def test_layer_without_maps_is_named(network, clips, layer, message):
     with pytest.raises(ValueError, match=message):
         grad_cam(network, *clips, layer=layer)

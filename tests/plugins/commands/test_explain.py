@@ -19,7 +19,7 @@ from autrainer_ext_plugins.fidelity.tables import COLUMNS
 
 RATE = 16000
 FAST = ["--explainer", "saliency", "kernel_shap", "--mask", "bin", "topK_30", "-q"]
-FAST += ["--no-panels", "--samples", "200"]
+FAST += ["--samples", "200", "--no-panels"]
 
 
 @pytest.fixture(scope="module")
