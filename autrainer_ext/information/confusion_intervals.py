@@ -29,6 +29,7 @@ from .posterior import (
 from .posterior.quantities import unchanged
 
 FEWEST_SAMPLES = 20  # with fewer there is an interval of the accuracy only
+_NOTHING = (np.nan, np.nan, np.nan)
 
 
 @dataclass(frozen=True)
@@ -127,17 +128,10 @@ def _with_rule(
     for name in (*QUANTITIES, *TRANSFORMS):
         source, transform = TRANSFORMS.get(name, (name, unchanged))
         needed = samples_needed(source, n_present)
-<<<<<<< HEAD
-        if source in known and counts.sum() >= needed:
-            corrected, *ends = (float(transform(value, len(counts))) for value in known[source])
-        else:
-            corrected, *ends = (np.nan, np.nan, np.nan)
-=======
         triple = known.get(source, _NOTHING) if counts.sum() >= needed else _NOTHING
         # not transformed, because 1 to the power of nan is 1
         values = triple if triple is _NOTHING else [transform(each, len(counts)) for each in triple]
         corrected, *ends = map(float, values)
->>>>>>> main
         found[name] = ConfusionInterval(corrected, min(ends), max(ends), needed)
     return found
 
