@@ -252,4 +252,4 @@ def test_example_data_set_and_explainer_run(project, command):
     arguments += ["--trust", "tones"]
     command("autrainer-ext", *arguments, "-o", "max_samples=2", cwd=project)
     scores = pd.read_csv("results/tones/frame_fidelity/scores.csv")
-    assert set(scores["explainer"]) == {"saliency", "frame_saliency", "random"}
+    assert set(scores["explainer"]) == {"saliency", "frame_saliency"}

@@ -112,7 +112,7 @@ def test_settings_that_a_configuration_leaves_out_have_their_shipped_values(conf
     target = "_target_: autrainer_ext_plugins.entropy_triangle.EntropyTriangle"
     (tmp_path / "conf/plugin/EntropyTriangle.yaml").write_text(f"{target}\nevery: 7\n")
     plugin = load_plugin("EntropyTriangle")
-    assert (plugin.every, plugin.start, plugin.splits) == (7, 1, ["train", "dev", "test"])
+    assert (plugin.every, plugin.start, plugin.splits) == (7, 0, ["train", "dev", "test"])
 
 
 def test_a_class_that_inherits_from_a_shipped_plugin_has_its_settings(configure, tmp_path):
@@ -121,7 +121,7 @@ def test_a_class_that_inherits_from_a_shipped_plugin_has_its_settings(configure,
         "class Thin(EntropyTriangle):\n    folder = 'thin'\n"
     )
     plugin = load_plugin("thin.Thin", {"every": 5})
-    assert (plugin.every, plugin.start, plugin.folder) == (5, 1, "thin")
+    assert (plugin.every, plugin.start, plugin.folder) == (5, 0, "thin")
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ def test_report_shows_what_is_there_and_names_the_rest(command, tiny, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["results", "claen"], "does not exist"),
+        (["results", "cleam"], "does not exist"),
         (["results", "clean", "--clips", "-1"], "Option --clips must not be negative, got -1."),
         (["results", "clean", "--run", "3"], "Unknown run '3'"),
         (["results", "clean", "--explainer", "gradcam"], "Unknown explainer 'gradcam'"),
