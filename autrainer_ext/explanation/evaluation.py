@@ -136,8 +136,8 @@ def explain_clip(
         >>> names = ExplainSettings(explainers=("saliency",), masks=("bin",), listen=())
         >>> settings = ClipSettings.resolve(names, baseline=0.0)
         >>> explained = explain_clip(model, torch.ones(1, 1, 2, 2), settings)
-        >>> [(row["explainer"], row["mask"], row["kept_bins_share"]) for row in explained.rows]
-        [('saliency', 'bin', 0.5)]
+        >>> [(row["explainer"], row["mask"]) for row in explained.rows]
+        [('saliency', 'bin')]
     """
     forward = forward_pass(model, features)
     probabilities = forward(features).double().softmax(dim=1)
