@@ -183,7 +183,7 @@ def test_number_like_labels_stay_strings(root):
 
 
 def test_missing_folder_is_rejected(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"none' does not exist: run `autrainer fetch`\.$"):
+    with pytest.raises(FileNotFoundError, match=r"none' does not exist in .*`autrainer fetch`\.$"):
         make(tmp_path / "none")
 
 
