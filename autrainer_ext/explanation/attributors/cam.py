@@ -52,7 +52,7 @@ def grad_cam(
     if layer is None:
         layer = localising_layer(model, features)
     elif layer not in (known := dict(layers(model))):
-        raise unknown_name("layer", layer, known, where="the model")
+        raise unknown_name("layer", layer, filter(None, known), where="the model")
     explained = LayerGradCam(model, model.get_submodule(layer))
     maps = explained.attribute(features.requires_grad_(), target, relu_attributions=rectify)
     if maps.ndim != 4:

@@ -55,7 +55,7 @@ def test_one_run_with_one_checkpoint_of_one_class_works(tiny, tmp_path):
         np.save(path, np.load(path)[:, :1])
     for path in run.rglob("*_targets.npy"):
         np.save(path, 0 * np.load(path))
-    for path in (run / "_metadata").iterdir():
+    for path in (run / "_metadata").glob("*.csv"):
         pd.read_csv(path).assign(scene="bus").to_csv(path, index=False)
     for name, changes in {
         "target_transform.yaml": {"labels": ["bus"]},
@@ -81,8 +81,8 @@ def test_one_run_with_one_checkpoint_of_one_class_works(tiny, tmp_path):
         ({"stop": "first"}, "Unknown stop 'first'.* Choose from: best, last"),
         ({"average": "mean"}, "Unknown average 'mean'.* Choose from: micro, macro"),
         ({"tie_break": "loss"}, "Unknown tie_break 'loss'.* Choose from: None, margin"),
-        ({"examples": 0}, "examples must be at least 1, got 0"),
-        ({"layer": "nowhere", "examples": 1}, "no layer 'nowhere'"),
+        ({"examples": 0}, "'examples' must be at least 1, got 0"),
+        ({"layer": "nowhere", "examples": 1}, "Unknown layer 'nowhere'"),
     ],
 )
 def test_wrong_settings_are_named(project, tmp_path, monkeypatch, settings, message):
