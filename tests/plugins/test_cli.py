@@ -68,7 +68,7 @@ def test_version_is_that_of_the_package(command, tmp_path):
         ("inference conf conf out -w 1", 2, "Options -w and -s need each other: give both."),
         ("inference conf conf out -w 1 -s 0", 2, "Option --stride-length must be greater than 0"),
         ("inference conf conf out -b 0", 2, "'0' is not a whole number of at least 1"),
-        ("inference conf conf out -d gpu", 2, "Invalid device 'gpu'."),
+        ("inference conf conf out -d gpu", 2, "Unknown device 'gpu'."),
     ],
 )
 def test_user_error_is_told_without_traceback(command, tmp_path, arguments, code, message):

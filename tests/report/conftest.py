@@ -75,7 +75,7 @@ def write_plugins(results):
     """Tables of the plugins: the cheap ones run, the others are written by hand."""
     experiment = open_experiment(results, "story")
     for name, settings in (
-        ("EntropyTriangle", {"figures": False, "n_resamples": 0}),
+        ("EntropyTriangle", {"figures": False, "intervals": "none"}),
         ("Difficulty", {"gallery": False, "n_resamples": 20}),
         ("Devices", {}),
     ):

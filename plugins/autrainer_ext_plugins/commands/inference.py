@@ -107,6 +107,12 @@ class BatchedInferenceScript(InferenceScript):
         self._report(args, len(files), n_failed)
 
     def _check_options(self, args: BatchedInferenceArgs) -> None:
+        from autrainer_ext.serving.forward import choose_device
+
+        try:
+            choose_device(args.device)
+        except ValueError as error:
+            raise CommandLineError(self.parser, str(error)) from error
         if (args.window_length is None) != (args.stride_length is None):
             raise CommandLineError(self.parser, "Options -w and -s need each other: give both.")
         for option in ("window_length", "stride_length", "min_length", "sample_rate"):
