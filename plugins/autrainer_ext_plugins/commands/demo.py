@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 EXPERIMENT = "demo"
 RECORDINGS = "recordings"
 UNHEARD = "d"  # device of the test split only
-SCENES = 6
 CRITERIA = ("CrossEntropy", "BalancedCrossEntropy")
 _RUN = "ToyScenes-{}_CPMobile-14k_Adam_0.003_32_epoch_10_None_None_1"
 _SERVED = f"results/{EXPERIMENT}/training/{_RUN.format(CRITERIA[1])}"
@@ -141,7 +140,7 @@ def _report(directory: Path) -> Iterator[str]:
         criterion = str(name).split("_")[0].removeprefix("ToyScenes-")
         row = f"  {criterion:22}{str(name).rsplit('_', 1)[1]:6}" + "".join(f"{c:22}" for c in cells)
         yield row.rstrip()
-    yield f"  chance: {100 / SCENES:.1f}"
+    yield f"  chance: {100 / samples['scene'].nunique():.1f}"
     yield from _conclusions(hits, samples)
     _draw(directory, outputs)
     yield "\nLook at"
@@ -172,12 +171,12 @@ def _conclusions(hits: "pd.DataFrame", samples: "pd.DataFrame") -> Iterator[str]
 
     from autrainer_ext.intervals import crossed_mean_interval
 
-    def by_moment(clips: "pd.Series") -> "pd.DataFrame":
+    def by_moment(hits: "pd.DataFrame") -> "pd.DataFrame":
         """Mean accuracy of each run, a row each, at each moment: its recordings are one draw."""
-        return hits[clips].astype(float).groupby(samples["moment"]).mean().T
+        return hits.astype(float).groupby(samples["moment"]).mean().T
 
     is_unheard = samples["device"] == UNHEARD
-    every_clip = by_moment(is_unheard | ~is_unheard)
+    every_clip = by_moment(hits)
     plain, balanced = (
         every_clip[every_clip.index.str.startswith(f"ToyScenes-{criterion}_")].to_numpy()
         for criterion in CRITERIA
@@ -186,7 +185,7 @@ def _conclusions(hits: "pd.DataFrame", samples: "pd.DataFrame") -> Iterator[str]
     for what, difference in (
         (
             f"device {UNHEARD} minus the other devices, all runs",
-            by_moment(is_unheard) - by_moment(~is_unheard),
+            by_moment(hits[is_unheard]) - by_moment(hits[~is_unheard]),
         ),
         (f"{CRITERIA[1]} minus {CRITERIA[0]}", balanced - plain),
     ):
