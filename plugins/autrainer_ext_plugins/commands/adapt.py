@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from autrainer.core.scripts import AbstractScript
 
+from autrainer_ext.trust import DESCRIPTIONS
+
 from .arguments import (
     add_options,
     check_free,
@@ -27,14 +29,6 @@ if TYPE_CHECKING:
     from autrainer_ext.adaptation import Adaptation
     from autrainer_ext.serving.features import Features
 
-_DESCRIPTIONS = (
-    "model.yaml",
-    "target_transform.yaml",
-    "inference_transform.yaml",
-    "file_handler.yaml",
-    "preprocess_file_handler.yaml",
-    "preprocess_pipeline.yaml",
-)
 _METHODS = ("ntta", "tent", "shot_im", "eata", "sar", "batch_norm")  # those that change the model
 _EVENTS = ("adapted", "held", "reset", "skipped")
 
@@ -342,7 +336,7 @@ def _write(
     from autrainer_ext_plugins.writing import write_table
 
     with atomic_folder(Path(args.output)) as folder:
-        for name in _DESCRIPTIONS:
+        for name in DESCRIPTIONS:
             if Path(args.model, name).is_file():
                 shutil.copy(Path(args.model, name), folder)
         (folder / "_best").mkdir()
