@@ -1,4 +1,5 @@
 import os
+import shutil
 import sys
 
 import pytest
@@ -92,8 +93,7 @@ def test_configurations_of_runs_are_checked(tmp_path):
 @pytest.mark.slow
 def test_commands_refuse_and_accept_with_the_option(root, tmp_path, command):
     (tmp_path / "mine.py").write_text("import torch\nclass Net(torch.nn.Identity): pass\n")
-    (tmp_path / "model/_best").mkdir(parents=True)
-    (tmp_path / "model/_best/model.pt").touch()
+    shutil.copytree(root / "model", tmp_path / "model")
     (tmp_path / "model/model.yaml").write_text("$mine.Net: {}")
     (tmp_path / "in").mkdir()
     (tmp_path / "in/a.wav").write_text("")

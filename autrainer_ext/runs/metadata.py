@@ -96,7 +96,7 @@ def _build(run: Run, missing: str) -> "AbstractDataset":
     except Exception as error:  # a data set of the user may raise anything
         reason = " ".join(str(getattr(error, "__cause__", None) or error).split())
         raise ValueError(
-            f"Run '{run.name}' did not save {missing} (train with the callback "
+            f"Run '{run.path}' did not save {missing} (train with the callback "
             "autrainer_ext.callbacks.CleanOutputs), and its data set cannot be built: "
             f"{reason.rstrip('.')}. Relative paths start at the folder in which it was trained."
         ) from error

@@ -62,7 +62,7 @@ def test_tables_are_those_of_the_data(runs, tiny):
 def test_run_without_tables_and_data_is_named(tiny, tmp_path, monkeypatch):
     (plain,) = find_runs(tiny / "results", "plain")
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ValueError, match=r"'Tiny_.*' did not save .* folder 'data' does not"):
+    with pytest.raises(ValueError, match=r"Tiny_.*' did not save .* folder 'data' does not"):
         read_metadata(plain, "test")
 
 

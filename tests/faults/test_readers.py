@@ -19,7 +19,7 @@ from autrainer_ext.datasets.folders import check_inside, is_built
 from autrainer_ext.datasets.split_zip import open_split_zip
 from autrainer_ext.runs import best_iteration, find_runs, read_metadata, read_outputs, read_run
 from autrainer_ext.serving.features import FeatureReader
-from autrainer_ext.serving.published import load_published
+from autrainer_ext.serving.published import load_cp_mobile
 from autrainer_ext.trust import load_description
 
 TEXTS = [b"", b"\xff\xfe", b"[", b"a: {b", b"- 1", b"3", b"null", b"!!python/name:os.system", b"\0"]
@@ -216,5 +216,5 @@ def test_damaged_weights_are_named(tmp_path, n_cases):
         path = tmp_path / f"state{suffix}"
         path.write_bytes(damage((tmp_path / f"whole{suffix}").read_bytes(), chance))
         with errors_about(path, ValueError):
-            load_published(path)
+            load_cp_mobile(path)
             pytest.fail("damaged weights are those of a network")
