@@ -17,9 +17,9 @@ N_FOLDS = 5
 class MislabelledFSDD(FSDD):
     """Free Spoken Digit Dataset with planted mislabels in the training and dev splits.
 
-    The five dev folds (every fifth take) contain every recording of the training speakers once. Runs
-    over all folds thus have outputs for every recording from a network that was not trained on it.
-    The test split keeps its labels. The column `true_label` holds the original digit.
+    The five dev folds (every fifth take) contain every recording of the training speakers once.
+    Runs over all folds thus have outputs for every recording from a network that was not trained
+    on it. The test split keeps its labels. The column `true_label` holds the original digit.
 
     Args:
         test_speakers: See `FSDD`; at least one.
