@@ -71,7 +71,7 @@ def measure_saved(run: Run, split: str = "train", *, stop: str = "best") -> Meas
         raise unknown_name("split", split, CLEAN_SPLITS)
     if stop not in STOPS:
         raise unknown_name("stop", stop, STOPS)
-    iterations, best = _iterations(run, split, stop)
+    iterations, best = scored_iterations(run, split, stop)
     targets = read_outputs(run, split, iterations[0]).targets
     try:
         difficulty = measure_run(_outputs(run, split, iterations, targets), targets, best=best)
@@ -111,8 +111,20 @@ def check_same_samples(measured: Sequence[MeasuredRun]) -> None:
             )
 
 
-def _iterations(run: Run, split: str, stop: str) -> tuple[list[int], int]:
-    """Iterations up to the stop, and the best of them."""
+def scored_iterations(run: Run, split: str, stop: str) -> tuple[list[int], int]:
+    """List the iterations that are scored.
+
+    Args:
+        run: Completed run.
+        split: "train", "dev" or "test".
+        stop: "best" for the iterations up to the best one on dev, "last" for all.
+
+    Returns:
+        Iterations in ascending order, and the best of them.
+
+    Raises:
+        ValueError: If the run is incomplete or outputs are missing.
+    """
     if not run.is_complete:
         raise ValueError(f"Run '{run.name}' was cut off: it has no metrics.csv.")
     saved = iterations_with(run, split)

@@ -108,7 +108,34 @@ def chosen(group: str, _root_: DictConfig) -> str:
     return hydra.runtime.choices[group]
 
 
+def scores_digest(_root_: DictConfig) -> str:
+    """Hash what the scores of a curriculum depend on, as a resolver for configurations.
+
+    Scoring and training resolve it from the same files: a training finds the scores of the runs
+    it names, in their present state, or none.
+
+    Returns:
+        Eight hexadecimal digits.
+
+    Raises:
+        ValueError: If a run does not exist or lacks outputs.
+    """
+    from autrainer_ext.difficulty.provenance import select_runs, trace_scores
+
+    curriculum = _root_.curriculum
+    scoring = curriculum.scoring
+    names = scoring.run_name
+    runs = select_runs(
+        curriculum.get("_results_dir") or _root_.results_dir,
+        curriculum.get("_experiment_id") or _root_.experiment_id,
+        names if isinstance(names, str) else list(names),
+    )
+    settings = {"average": scoring.average, "ties": scoring.ties}
+    return trace_scores(runs, scoring.subset, scoring.stop, settings).digest
+
+
 OmegaConf.register_new_resolver("autrainer_ext.chosen", chosen, replace=True)
+OmegaConf.register_new_resolver("autrainer_ext.scores_digest", scores_digest, replace=True)
 
 
 def _user_directory() -> str | None:
