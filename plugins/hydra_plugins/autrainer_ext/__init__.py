@@ -87,6 +87,30 @@ class UnfinishedFeaturesPlugin(SearchPathPlugin):
             sys.exit(str(error))
 
 
+class EqualNamesPlugin(SearchPathPlugin):
+    """Ends `train` where a sweep over criteria gives runs of equal names; adds no path.
+
+    The host would skip all but the first of them. See `UnfinishedFeaturesPlugin` for the place.
+    """
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        """Compare the names of the first two runs of a sweep.
+
+        Args:
+            search_path: Search path of the application.
+        """
+        if "autrainer" not in sys.modules or "train" not in sys.orig_argv:
+            return
+        from autrainer_ext_plugins.commands.sweeps import refuse_equal_names
+
+        try:
+            refuse_equal_names(sys.argv[1:])
+        except ValueError as error:
+            sys.exit(str(error))
+        except Exception:
+            return  # the configuration is wrong: the host reports it
+
+
 def chosen(group: str, _root_: DictConfig) -> str:
     """Look up the configuration selected for a group, as a resolver for configurations.
 
