@@ -47,6 +47,7 @@ LEVELS = {
     "autrainer_ext.evaluation": 4,
     "autrainer_ext.callbacks": 5,
     "autrainer_ext.difficulty.from_runs": 4,
+    "autrainer_ext.difficulty.provenance": 4,
     "autrainer_ext.difficulty.tables": 4,
     "autrainer_ext.curriculum": 5,
     "autrainer_ext.report": 5,
