@@ -14,6 +14,7 @@ LEVELS = {
     "autrainer_ext.errors": 0,
     "autrainer_ext.models.fusion": 0,
     "autrainer_ext.serving.forward": 1,
+    "autrainer_ext.serving.shards": 2,
     "autrainer_ext.information": 1,
     "autrainer_ext.intervals": 0,
     "autrainer_ext.difficulty": 1,
