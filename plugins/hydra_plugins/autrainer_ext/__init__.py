@@ -6,11 +6,13 @@ to autrainer. It therefore imports only Hydra and the standard library.
 
 import os
 import sys
+import warnings
 from pathlib import Path
 
 from hydra._internal.core_plugins.file_config_source import FileConfigSource
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.hydra_config import HydraConfig
+from hydra.plugins.config_source import ConfigResult
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, OmegaConf
 
@@ -40,6 +42,14 @@ class ShippedConfigSource(FileConfigSource):
         """Check that `config_path` is a shipped, visible configuration."""
         hidden = self._normalize_file_name(config_path) in self.HIDDEN
         return not hidden and super().is_config(config_path)
+
+    def load_config(self, config_path: str) -> ConfigResult:
+        """Load a configuration; those of launchers are merged with the settings of the launchers.
+
+        Hydra does so for equal names and warns that a later Hydra will not.
+        """
+        warnings.filterwarnings("ignore", r"\s*'hydra/launcher/\w+' is validated against ConfigStore")
+        return super().load_config(config_path)
 
 
 class AutrainerExtSearchPathPlugin(SearchPathPlugin):
