@@ -63,6 +63,7 @@ LEVELS = {
     "autrainer_ext_plugins.difficulty": 7,
     "autrainer_ext_plugins.fidelity": 7,
     "autrainer_ext_plugins.label_noise": 7,
+    "autrainer_ext_plugins.logit_adjustment": 7,
     "autrainer_ext_plugins.adaptation": 7,
     "autrainer_ext_plugins.devices": 7,
     "autrainer_ext_plugins.latent_space": 7,

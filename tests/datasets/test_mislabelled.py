@@ -31,7 +31,9 @@ def root(tmp_path):
 def test_folds_hold_every_recording_once_with_the_same_labels(make, root):
     folds = [make(root, dev_fold=fold) for fold in range(5)]
     dev = pd.concat([data.df_dev for data in folds])
-    assert sorted(dev["filename"]) == sorted(f"{d}_ann_{t}.wav" for d in range(3) for t in range(10))
+    assert sorted(dev["filename"]) == sorted(
+        f"{d}_ann_{t}.wav" for d in range(3) for t in range(10)
+    )
     assert (dev["digit"] != dev["true_label"]).sum() == round(0.25 * 30)
     assert (dev["true_label"] == dev["filename"].str[0]).all()
     labels = dev.set_index("filename")["digit"]
