@@ -5,8 +5,10 @@ import json
 import shutil
 import sys
 import time
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -134,8 +136,9 @@ class Fidelity(AbstractPlugin):
             for run in runs
         ]
         n_samples = self._plan(jobs, parts / "n_samples.txt")
-        with tqdm(total=len(runs) * n_samples, desc="Fidelity", unit="sample") as bar:
-            tables = [self._explain(job, n_samples, bar) for job in jobs]
+        chosen = [self._order(len(_names(run)))[:n_samples].tolist() for run in runs]
+        self._explain(jobs, chosen)
+        tables = [self._read(job, indices) for job, indices in zip(jobs, chosen, strict=True)]
         scores, sizes, *sanity = map(pd.concat, zip(*tables, strict=True))
         write_table(with_run_columns(scores, runs), folder / "scores.csv")
         write_table(with_run_columns(summarise(scores), runs), folder / "summary.csv")
@@ -206,16 +209,28 @@ class Fidelity(AbstractPlugin):
             digest.update((run.path / "_best" / "model.pt").read_bytes())
         return digest.hexdigest()[:12]
 
-    def _explain(self, job: "_Job", n_samples: int, bar: tqdm) -> list[pd.DataFrame]:
-        """Tables of the samples of a run; finished samples are not explained again."""
-        loaded = _load(job, self.settings)
-        chosen = self._order(len(loaded.names))[:n_samples]
-        for count, index in enumerate(chosen.tolist()):
-            if not job.part(index, "scores").is_file():
-                self._explain_sample(job, loaded, index, is_drawn=count < self.panels)
-            bar.update()
+    def _explain(self, jobs: "Sequence[_Job]", chosen: Sequence[list[int]]) -> None:
+        """Explain the chosen samples of each run; finished samples are not explained again."""
+        load = lru_cache(maxsize=1)(lambda number: _load(jobs[number], self.settings))
+
+        def explain(item: tuple[int, int, bool]) -> None:
+            number, index, is_drawn = item
+            if not jobs[number].part(index, "scores").is_file():
+                self._explain_sample(jobs[number], load(number), index, is_drawn=is_drawn)
+
+        items = [
+            (number, index, count < self.panels)
+            for number, indices in enumerate(chosen)
+            for count, index in enumerate(indices)
+        ]
+        done = self.shards.map(explain, items, name="Fidelity")
+        bar = tqdm(done, "Fidelity", len(items), unit="sample", disable=self.shards.has_bar)
+        deque(bar, maxlen=0)
+
+    def _read(self, job: "_Job", indices: Sequence[int]) -> list[pd.DataFrame]:
+        """Tables of the samples of a run."""
         names = ["scores", "size", *(["sanity"] if self.settings.sanity else [])]
-        order = np.sort(chosen).tolist()
+        order = sorted(indices)
         return [pd.concat([read_table(job.part(i, name)) for i in order]) for name in names]
 
     def _explain_sample(
@@ -312,10 +327,14 @@ def _load(job: _Job, settings: ExplainSettings) -> _Loaded:
     from autrainer_ext.runs.load import load_run
 
     loaded = load_run(job.run)
-    names = [str(name) for name in read_metadata(job.run, "test")[read_columns(job.run).index]]
     classes = read_class_names(job.run.path)
     forward = ForwardPass(loaded.model, device=settings.device, batch_size=settings.batch_size)
-    return _Loaded(forward, loaded.data.test_dataset, names, classes)
+    return _Loaded(forward, loaded.data.test_dataset, _names(job.run), classes)
+
+
+def _names(run: Run) -> list[str]:
+    """Names of the test samples of a run."""
+    return [str(name) for name in read_metadata(run, "test")[read_columns(run).index]]
 
 
 def _duration(seconds: float) -> str:
