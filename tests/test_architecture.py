@@ -55,6 +55,7 @@ LEVELS = {
     "autrainer_ext.report": 5,
     "autrainer_ext.report.links": 2,
     "autrainer_ext.front_door": 5,
+    "autrainer_ext.export": 5,
     "autrainer_ext_plugins.plugin": 6,
     "autrainer_ext_plugins.writing": 6,
     "autrainer_ext_plugins.conditions": 6,
