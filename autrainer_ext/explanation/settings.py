@@ -68,7 +68,7 @@ class ExplainSettings:
     targets: str | None = None
     baseline: float | None = None
     layer: str | None = None
-    samples: int = 4096
+    samples: int = 2048
     target_error: float = 0.1
     significant: bool = False
     sanity: bool = False
