@@ -164,9 +164,7 @@ def estimate_kernel_shap(
         errors = torch.zeros_like(values)
     else:
         coalitions = shapley_coalitions(len(players), n_samples, seed=seed)
-        solve = functools.partial(
-            shapley, total=whole - empty, is_complete=coalitions.is_complete
-        )
+        solve = functools.partial(shapley, total=whole - empty, is_complete=coalitions.is_complete)
         values, errors, size, agreement = estimate(
             answer, coalitions, solve, target_error=target_error
         )

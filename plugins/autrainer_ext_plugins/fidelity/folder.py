@@ -10,16 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
-import torch
 from tqdm import tqdm
 
 import autrainer_ext
 from autrainer_ext.atomic import UnwritableError
-from autrainer_ext.corruptions.noise import draw_white_noise
 from autrainer_ext.errors import unknown_name
 from autrainer_ext.explanation.attributors.contract import layers
 from autrainer_ext.explanation.evaluation import ClipSettings
-from autrainer_ext.explanation.reconstruction import Reconstructor
 from autrainer_ext.explanation.settings import ExplainSettings
 from autrainer_ext.runs import read_class_names
 from autrainer_ext.serving.audio_files import (
@@ -36,7 +33,7 @@ from autrainer_ext.trust import DESCRIPTIONS
 
 from .clips import Clip, ClipExplainer
 from .output import OutputFolder
-from .recordings import mix, read_noises
+from .recordings import mix, read_noises, tested_reconstructor
 
 
 @dataclass(frozen=True)
@@ -97,18 +94,18 @@ class FolderExplanation:
         self.no_audio_reason: str | None = None
         reconstructor = None
         try:
-            reconstructor = _tested_reconstructor(self.reader)
+            reconstructor = tested_reconstructor(self.reader)
         except ValueError as error:
             self.no_audio_reason = str(error)
         self.explainer = ClipExplainer(
             forward=forward,
             run=model.resolve().name,
             class_names=class_names,
-            targets=self.targets or {},
             settings=settings,
             clip_settings=ClipSettings.resolve(settings, baseline),
             rate=self.reader.rate,
             reconstructor=reconstructor,
+            front_end=None if reconstructor is None else reconstructor.front_end,
         )
 
     def run(self, files: Sequence[str], *, quiet: bool = False) -> Counts:
@@ -151,7 +148,8 @@ class FolderExplanation:
         recording = self.reader.recording(path)
         for noise in waiting:
             samples = mix(recording, self.noises[noise], self.settings.alpha)
-            clip = Clip(file, noise, samples, self.reader.features(samples))
+            target = (self.targets or {}).get(file)
+            clip = Clip(file, noise, target, samples, self.reader.features(samples))
             with self.output.new_clip(noise, file, digest) as folder:
                 self.explainer.explain(clip, folder)
 
@@ -215,11 +213,3 @@ def _check_targets(targets: dict[str, str], class_names: Sequence[str]) -> None:
     for filename, target in targets.items():
         if target not in class_names:
             raise unknown_name(f"target of '{filename}'", target, class_names)
-
-
-def _tested_reconstructor(reader: ClipReader) -> Reconstructor:
-    """Reconstructor after a trial: whether cuts can be inverted shows only on audio."""
-    reconstructor = Reconstructor(reader.transforms)
-    samples = draw_white_noise(2 * reader.rate)
-    reconstructor.split(samples, torch.ones_like(reader.features(samples)[0, :1]))
-    return reconstructor

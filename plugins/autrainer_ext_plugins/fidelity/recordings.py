@@ -1,4 +1,4 @@
-"""Noise mixed into recordings to explain."""
+"""Recordings to explain, noise that is mixed with them, and the way back to audio."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,7 +8,9 @@ import numpy as np
 import torch
 
 from autrainer_ext.corruptions.noise import contaminate, draw_white_noise
+from autrainer_ext.explanation.reconstruction import Reconstructor
 from autrainer_ext.serving.audio_files import UnusableFileError
+from autrainer_ext.serving.clip_reader import ClipReader
 from autrainer_ext.serving.resampling import resample
 
 from .tables import CLEAN
@@ -76,3 +78,18 @@ def mix(samples: torch.Tensor, noise: torch.Tensor | None, alpha: float) -> torc
         return contaminate(samples, noise, alpha=alpha)
     except ValueError as error:
         raise UnusableFileError(f"cannot be mixed: {error}") from error
+
+
+def tested_reconstructor(reader: ClipReader) -> Reconstructor:
+    """Reconstructor after a trial: whether cuts can be inverted shows only on audio.
+
+    Args:
+        reader: Front end of a model.
+
+    Raises:
+        ValueError: If masks cannot be mapped back to audio.
+    """
+    reconstructor = Reconstructor(reader.transforms)
+    samples = draw_white_noise(2 * reader.rate)
+    reconstructor.split(samples, torch.ones_like(reader.features(samples)[0, :1]))
+    return reconstructor

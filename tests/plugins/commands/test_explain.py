@@ -1,3 +1,4 @@
+import re
 import shutil
 from pathlib import Path
 
@@ -171,6 +172,16 @@ def test_parts_can_be_heard_and_add_up(finished):
     assert len(audio) == 2 * 2 * 2
     answers = audio[[f"{p}_{kind}" for p in ("kept", "removed") for kind in ("features", "audio")]]
     assert answers.apply(lambda column: column.between(0, 1)).all(axis=None)
+
+
+def test_every_clip_has_a_page_whose_files_lie_beside_it(finished):
+    folder = finished / "clips/white/a.wav"
+    page = (folder / "index.html").read_text()
+    prediction = table(folder / "scores.csv")["prediction"].iloc[0]
+    assert f"Predicted <b>{prediction}</b>" in page
+    named = set(re.findall(r'\\"([\w.]+\.(?:png|flac))\\"', page))
+    assert {"recording.flac", "saliency_bin_kept.flac", "kernel_shap_map.png"} <= named
+    assert all((folder / name).is_file() for name in named)
 
 
 def test_sanity_check_starts_at_the_output(finished):
