@@ -20,6 +20,7 @@ import torch
 _CUBIC = 0.3  # weight of cubic functions relative to linear ones
 _PENALTY = 0.03
 _EXACT = 1e-9  # penalty of a half that must be met
+_MOST_PREDICTED = 4096  # halves at a time, which bounds the memory
 _MOST_PAIRS = 1024  # of the fit, whose time grows with the third power
 
 
@@ -39,7 +40,8 @@ class Fit:
 
     def __call__(self, signs: torch.Tensor) -> torch.Tensor:
         """Predicted halves for signs of the shape (K, segments); shape (K,)."""
-        return _kernel(signs, self.signs, is_odd=self.is_odd) @ self.weights
+        parts = signs.split(_MOST_PREDICTED)
+        return torch.cat([_kernel(p, self.signs, is_odd=self.is_odd) @ self.weights for p in parts])
 
     def shapley_values(self) -> torch.Tensor:
         """Shapley values of an odd function, in closed form, shape (segments,).

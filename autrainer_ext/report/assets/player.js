@@ -34,7 +34,7 @@
   // Lanes: [{ title, sound, layers: [[name, file]] }]; files: addresses of sounds by name, the first is heard first.
   function player({ lanes, files, span, name }) {
     const keys = Object.keys(files);
-    const sounds = keys.map((key, i) => el("audio", { src: files[key], preload: "none", "data-part": key, muted: i > 0 }));
+    const sounds = keys.map((key, i) => el("audio", { src: files[key], preload: "metadata", "data-part": key, muted: i > 0 }));
     const made = lanes.map((lane) => pictures(lane.layers, `${lane.title}: spectrogram of ${name}`, span));
     const clock = sounds[0];
     follow(clock, made.map((m) => m.head), span.seconds);

@@ -34,6 +34,7 @@ class Clip:
         target: Name of the true class; clips without one are scored without `correct`.
         samples: Shape (channels, samples), or None if only the features are known.
         features: Shape (1, channels, frames, mel_bins).
+        start: Start of the samples in the recording in seconds, for the axes of panels.
     """
 
     filename: str
@@ -41,6 +42,7 @@ class Clip:
     target: str | None
     samples: torch.Tensor | None
     features: torch.Tensor
+    start: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,9 @@ class ClipExplainer:
     def _draw_panels(
         self, clip: Clip, explained: Explained, folder: Path, start_frame: int
     ) -> None:
+        if self.front_end is not None:
+            frames = clip.start * self.front_end.sample_rate / self.front_end.hop_length
+            start_frame += round(frames)
         heading = f"{clip.filename}, noise {clip.noise}" if clip.noise != CLEAN else clip.filename
         for name in explained.attributions:
             panel = draw_panel(

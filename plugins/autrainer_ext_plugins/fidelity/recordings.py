@@ -11,6 +11,7 @@ from autrainer_ext.corruptions.noise import contaminate, draw_white_noise
 from autrainer_ext.explanation.reconstruction import Reconstructor
 from autrainer_ext.serving.audio_files import UnusableFileError
 from autrainer_ext.serving.clip_reader import ClipReader
+from autrainer_ext.serving.front_end import find_front_end
 from autrainer_ext.serving.resampling import resample
 
 from .tables import CLEAN
@@ -93,3 +94,23 @@ def tested_reconstructor(reader: ClipReader) -> Reconstructor:
     samples = draw_white_noise(2 * reader.rate)
     reconstructor.split(samples, torch.ones_like(reader.features(samples)[0, :1]))
     return reconstructor
+
+
+def heard_seconds(reader: ClipReader) -> float:
+    """Length of the window that a model hears of longer recordings, in seconds.
+
+    Args:
+        reader: Front end of the model.
+
+    Raises:
+        ValueError: If the model hears whole recordings, or has no known spectrogram.
+    """
+    front_end = find_front_end(reader.transforms)
+    if front_end is None:
+        raise ValueError("Windows of recordings need a front end with one log spectrogram.")
+    short, long = (
+        reader.features(draw_white_noise(seconds * reader.rate)).shape[-2] for seconds in (20, 40)
+    )
+    if short != long:
+        raise ValueError("The model hears whole recordings: there are no windows to explain.")
+    return short * front_end.hop_length / front_end.sample_rate

@@ -430,3 +430,24 @@ def test_single_files_and_folders_are_explained_together(explain):
     assert set(table("out/scores.csv")["filename"]) == {"other/c.wav", "recordings/b.wav"}
     assert explain(*FAST, output="single", inputs=("recordings/b.wav",)) == 0
     assert set(table("single/scores.csv")["filename"]) == {"b.wav"}
+
+
+def test_long_recordings_are_explained_window_by_window(explain, root):
+    Path("recordings/b.wav").unlink()
+    write("recordings/a.wav", n_samples=40000)
+    options = ["--windows", "all", "--explainer", "saliency", "--mask", "bin", "--no-panels", "-q"]
+    assert explain(*options, served=root / "model") == 0
+    windows = ["0.00-0.96", "0.96-1.92", "1.54-2.50"]
+    scores = table("out/scores.csv")
+    assert scores["filename"].tolist() == [f"a.wav/{window}" for window in windows]
+    whole = soundfile.read("recordings/a.wav")[0]
+    for window in windows:
+        start, end = (round(RATE * float(second)) for second in window.split("-"))
+        part = soundfile.read(f"out/clips/none/a.wav/{window}/recording.flac")[0]
+        np.testing.assert_allclose(part, whole[start:end], atol=1e-4)
+    assert explain(*options, served=root / "model") == 0  # continued
+
+
+def test_a_model_of_whole_recordings_has_no_windows(explain):
+    with pytest.raises(CommandLineError, match="hears whole recordings"):
+        explain("--windows", "all", "-q")
