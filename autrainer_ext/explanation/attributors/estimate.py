@@ -16,7 +16,7 @@ from scipy.stats import spearmanr
 from .coalitions import Coalitions
 from .surrogate import fit, signs_of
 
-_STEP = 512  # coalitions between two looks at the error
+_STEP = 512  # fewest coalitions between two looks at the error
 SIGNIFICANT = 1.96  # standard errors
 
 Solution = tuple[torch.Tensor, torch.Tensor]
@@ -68,7 +68,7 @@ def estimate(
 ) -> tuple[torch.Tensor, torch.Tensor, int, float]:
     """Evaluate coalitions until the errors are small, and solve for the values.
 
-    Coalitions are evaluated in steps of 512 until the root mean
+    Coalitions are evaluated in steps of 512, or of a quarter of all so far, until the root mean
     square of the standard errors is below `target_error` standard deviations of the values.
 
     Args:
@@ -105,7 +105,7 @@ def estimate(
         accepted = target_error * values.std(unbiased=False)
         if size == len(coalitions) or errors.square().mean().sqrt() <= accepted:
             return values, errors, size, _agreement(kept, answers, weights, solve)
-        size = min(size + _STEP, len(coalitions))
+        size = min(size + max(_STEP, size // 4), len(coalitions))
 
 
 def _agreement(

@@ -71,8 +71,8 @@ def sampled(answer, n_samples, seed):
 
 def test_leverage_sampling_finds_the_shapley_values():
     answer = game()
-    values, errors, size, agreement = sampled(answer, 100_000, seed=0)
-    assert size == 100_000
+    values, errors, size, agreement = sampled(answer, 20_000, seed=0)
+    assert size == 20_000
     assert agreement > 0.99
     torch.testing.assert_close(values, exact_shapley(answer), atol=0.03, rtol=0)
     assert float(errors.max()) < 0.02
@@ -101,7 +101,7 @@ def test_standard_errors_of_lime_are_those_of_repeated_sampling():
     assert 0.85 < float(ratio.mean()) < 1.15
 
 
-def test_a_surrogate_reduces_the_error_to_less_than_two_thirds():
+def test_a_surrogate_reduces_the_error_by_a_third():
     answer = game()
     empty, whole = answer(torch.tensor([[False], [True]]).expand(2, N))
     every = lime_coalitions(N, 8192, kernel_width=0.25, seed=999)
