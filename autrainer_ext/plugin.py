@@ -15,6 +15,7 @@ from hydra.errors import InstantiationException
 
 from autrainer_ext.configurations import ConfigurationSource, find_configuration, sources
 from autrainer_ext.errors import unknown_name
+from autrainer_ext.serving.shards import Shards
 
 if TYPE_CHECKING:
     from autrainer_ext.runs import Run
@@ -34,11 +35,14 @@ class AbstractPlugin(ABC):
         tasks: Tasks whose runs the plugin can analyse, by their names in the host (see
             `autrainer_ext.runs.read_task`), or None for all.
         renamed: Old names of settings and their present names. `load_plugin` accepts both.
+        shards: How the work is divided among processes, set by the command. Plugins that can be
+            divided compute their results with `self.shards.map`.
     """
 
     folder: ClassVar[str]
     tasks: ClassVar[tuple[str, ...] | None] = None
     renamed: ClassVar[dict[str, str]] = {}
+    shards: Shards = Shards()
 
     @abstractmethod
     def run(self, runs: "Sequence[Run]", folder: Path) -> None:

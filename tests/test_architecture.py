@@ -14,6 +14,7 @@ LEVELS = {
     "autrainer_ext.errors": 0,
     "autrainer_ext.models.fusion": 0,
     "autrainer_ext.serving.forward": 1,
+    "autrainer_ext.serving.shards": 2,
     "autrainer_ext.information": 1,
     "autrainer_ext.intervals": 0,
     "autrainer_ext.difficulty": 1,
@@ -47,6 +48,7 @@ LEVELS = {
     "autrainer_ext.evaluation": 4,
     "autrainer_ext.callbacks": 5,
     "autrainer_ext.difficulty.from_runs": 4,
+    "autrainer_ext.difficulty.provenance": 4,
     "autrainer_ext.difficulty.tables": 4,
     "autrainer_ext.curriculum": 5,
     "autrainer_ext.report": 5,
@@ -192,10 +194,12 @@ NOT_BY_THE_ENGINE = {
     "autrainer_ext.explanation.sanity": "weights are randomised",
     "autrainer_ext.adaptation.decision": "networks of a few seconds' use, one pass each",
     "autrainer_ext.adaptation.lame": "logits and embeddings of a network that is being adapted",
+    "autrainer_ext.adaptation.methods": "gradients of the source for the penalty of EATA",
     "autrainer_ext.adaptation.ntta": "source network beside the one that is being adapted",
     "autrainer_ext.adaptation.parameters": "weights are restored",
     "autrainer_ext.adaptation.procedure": "steps, and predictions with statistics of the batch",
     "autrainer_ext.adaptation.sar": "weights are moved",
+    "autrainer_ext.adaptation.t3a": "embeddings of a network that is being adapted",
     "autrainer_ext.adaptation.streaming": "one sample at a time by a network that is being adapted",
 }
 _NETWORKS = ("model", "network", "net", "_model", "_network", "_source")

@@ -17,6 +17,7 @@ from .arguments import (
     positive_int,
     reporting_errors,
 )
+from .dividing import add_dividing_options, read_shards
 
 
 @dataclass
@@ -49,6 +50,9 @@ class ExplainArgs:
     device: str
     seed: int
     quiet: bool
+    jobs: int
+    launcher: str | None
+    shard: list[str] | None
 
 
 class ExplainScript(AbstractScript):
@@ -183,6 +187,7 @@ class ExplainScript(AbstractScript):
             "seed",
             "quiet",
         )
+        add_dividing_options(self.parser)
 
     def main(self, args: ExplainArgs) -> None:
         """Run the command; exits with 3 if some files could not be explained.
@@ -205,7 +210,8 @@ class ExplainScript(AbstractScript):
         )
         if work.no_audio_reason and not args.quiet:
             print(f"No audio of the parts: {work.no_audio_reason}")
-        done = work.run(files, quiet=args.quiet)
+        shards = read_shards(args, Path(args.output))
+        done = work.run(files, quiet=args.quiet, shards=shards)
         errors = Path(args.output, "errors.csv")
         counts = f"{done.n_explained} of {len(files)} files explained"
         if not done.n_explained:

@@ -23,6 +23,7 @@ from .arguments import (
     replace_help,
     reporting_errors,
 )
+from .dividing import add_dividing_options, read_shards
 
 if TYPE_CHECKING:
     from autrainer_ext.serving.inference import BatchedInference
@@ -60,6 +61,9 @@ class BatchedInferenceArgs(InferenceArgs):
     batch_size: int | None
     quiet: bool
     overwrite: bool
+    jobs: int
+    launcher: str | None
+    shard: list[str] | None
 
 
 class BatchedInferenceScript(InferenceScript):
@@ -89,6 +93,7 @@ class BatchedInferenceScript(InferenceScript):
             if action.dest == "input":
                 action.nargs = "+"
         add_options(self.parser, "batch_size", "quiet", "overwrite")
+        add_dividing_options(self.parser)
 
     def main(self, args: BatchedInferenceArgs) -> None:
         """Run the command; the exit code is 3 if some files cannot be predicted.
@@ -165,27 +170,33 @@ def _predict(
     Returns:
         Number of files that cannot be predicted.
     """
-    from autrainer_ext.serving.predictions import PredictionsInProgress
+    from autrainer_ext.serving.predictions import Predictions, PredictionsInProgress
 
+    shown = iter(files)
+
+    def predict(some: list[str]) -> Predictions:
+        return inference.run(
+            str(root),
+            some,
+            embeddings=args.embeddings,
+            progress=lambda names: (next(shown) for _ in names),
+        )
+
+    shards = read_shards(args, Path(args.output))
+    if args.shard is not None:
+        shards.map(predict, [])  # ends: the predictions are saved by the first process
     predictions = PredictionsInProgress(Path(args.output), root, args.extension, _settings(args))
     progress = progress_bar(
         "Inference",
-        quiet=args.quiet or args.update_frequency == 0,
+        quiet=args.quiet or args.update_frequency == 0 or shards.has_bar,
         miniters=args.update_frequency,
     )
     waiting = predictions.waiting(files)
     shown = iter(progress(waiting))
     at_once = max(_FILES_AT_ONCE, 2 * (args.batch_size or 0))
-    for start in range(0, len(waiting), at_once):
-        some = waiting[start : start + at_once]
-        predictions.add(
-            inference.run(
-                str(root),
-                some,
-                embeddings=args.embeddings,
-                progress=lambda names: (next(shown) for _ in names),
-            )
-        )
+    groups = [waiting[start : start + at_once] for start in range(0, len(waiting), at_once)]
+    for predicted in shards.map(predict, groups, name="Inference"):
+        predictions.add(predicted)
     next(shown, None)  # closes the bar
     predictions.publish(files, earlier)
     return len(predictions.errors)

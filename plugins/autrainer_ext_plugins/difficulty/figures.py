@@ -10,7 +10,7 @@ from autrainer_ext.difficulty.tables import ScoredSplit
 from autrainer_ext.plotting import draw_cartography, draw_class_scores, draw_ensemble_sizes
 from autrainer_ext_plugins.writing import save_figure
 
-_ENOUGH = 0.95  # correlation that is marked as high
+ENOUGH = 0.95  # correlation that is marked as high
 
 
 def save_figures(scored: ScoredSplit, sizes: EnsembleSizes, folder: Path) -> None:
@@ -31,5 +31,5 @@ def save_figures(scored: ScoredSplit, sizes: EnsembleSizes, folder: Path) -> Non
     save_figure(figure, folder / "cartography")
     if len(scored.measured) > 1:
         figure, axes = plt.subplots(figsize=(5.5, 4), layout="constrained")
-        draw_ensemble_sizes(axes, sizes, threshold=_ENOUGH)
+        draw_ensemble_sizes(axes, sizes, threshold=ENOUGH)
         save_figure(figure, folder / "ensemble_sizes")

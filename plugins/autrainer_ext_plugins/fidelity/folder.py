@@ -29,6 +29,7 @@ from autrainer_ext.serving.audio_files import (
 from autrainer_ext.serving.audio_reader import brief
 from autrainer_ext.serving.clip_reader import ClipReader
 from autrainer_ext.serving.forward import ForwardPass
+from autrainer_ext.serving.shards import Shards
 from autrainer_ext.serving.silence import silent_value
 from autrainer_ext.trust import DESCRIPTIONS
 
@@ -114,12 +115,15 @@ class FolderExplanation:
             front_end=None if reconstructor is None else reconstructor.front_end,
         )
 
-    def run(self, files: Sequence[str], *, quiet: bool = False) -> Counts:
+    def run(
+        self, files: Sequence[str], *, quiet: bool = False, shards: Shards | None = None
+    ) -> Counts:
         """Explain files and write the tables.
 
         Args:
             files: Paths relative to the input folder.
             quiet: Whether to show no progress bar.
+            shards: How the files are divided among processes. Default: they are not.
 
         Returns:
             Number of explained and failed files.
@@ -128,16 +132,10 @@ class FolderExplanation:
             ValueError: If the output folder contains other files or results of other settings.
         """
         self.output.open(self._saved_settings())
-        reasons = {}
-        for file in tqdm(files, desc="Explaining", unit="file", disable=quiet):
-            try:
-                self._explain_file(file)
-            except UnusableFileError as error:
-                reasons[file] = str(error)
-            except UnwritableError:
-                raise  # the output folder concerns all files
-            except Exception as error:  # one file never ends the others
-                reasons[file] = f"{type(error).__name__}: {brief(error)}"
+        shards = shards or Shards()
+        found = shards.map(self._explain_file, files, name="Explaining")
+        bar = tqdm(found, "Explaining", len(files), unit="file", disable=quiet or shards.has_bar)
+        reasons = {file: reason for file, reason in zip(files, bar, strict=True) if reason}
         explained = [file for file in files if file not in reasons]
         clips = [name for file in explained for name, _ in self._windows(file)]
         for line in self.output.write_tables(self.noises, clips):
@@ -145,8 +143,20 @@ class FolderExplanation:
         write_errors(error_table(files, reasons), self.output.path)
         return Counts(len(explained), len(reasons))
 
-    def _explain_file(self, file: str) -> None:
-        """Explain a file; silent windows are left out unless all are."""
+    def _explain_file(self, file: str) -> str | None:
+        """Explain a file, or return why that fails: one file never ends the others."""
+        try:
+            self._explain_windows(file)
+        except UnusableFileError as error:
+            return str(error)
+        except UnwritableError:
+            raise  # the output folder concerns all files
+        except Exception as error:
+            return f"{type(error).__name__}: {brief(error)}"
+        return None
+
+    def _explain_windows(self, file: str) -> None:
+        """Explain what is wanted of a file; silent windows are left out unless all are."""
         check_file(str(self.input / file))
         digest = _digest_file(self.input / file)
         reasons = []

@@ -5,8 +5,10 @@ import json
 import shutil
 import sys
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -17,7 +19,7 @@ from torch import nn
 from tqdm import tqdm
 
 import autrainer_ext
-from autrainer_ext.atomic import atomic_file, atomic_folder
+from autrainer_ext.atomic import atomic_file, atomic_folder, remove
 from autrainer_ext.explanation.evaluation import ClipSettings
 from autrainer_ext.explanation.reconstruction import Reconstructor
 from autrainer_ext.explanation.settings import ExplainSettings
@@ -147,8 +149,9 @@ class Fidelity(AbstractPlugin):
             _Job(run, baselines[run.name], transforms[run.name], parts / run.name) for run in runs
         ]
         n_samples = self._plan(jobs, parts / "n_samples.txt")
-        with tqdm(total=len(runs) * n_samples, desc="Fidelity", unit="sample") as bar:
-            tables = [self._explain(job, n_samples, bar) for job in jobs]
+        chosen = [self._order(len(_names(run)))[:n_samples].tolist() for run in runs]
+        self._explain(jobs, chosen)
+        tables = [self._read(job, indices) for job, indices in zip(jobs, chosen, strict=True)]
         scores, sizes, *others = map(pd.concat, zip(*tables, strict=True))
         write_table(with_run_columns(scores, runs), folder / "scores.csv")
         write_table(with_run_columns(summarise(scores), runs), folder / "summary.csv")
@@ -228,21 +231,34 @@ class Fidelity(AbstractPlugin):
             digest.update((run.path / "_best" / "model.pt").read_bytes())
         return digest.hexdigest()[:12]
 
-    def _explain(self, job: "_Job", n_samples: int, bar: tqdm) -> list[pd.DataFrame]:
-        """Tables of the samples of a run; finished samples are not explained again."""
-        loaded = self._load(job)
-        chosen = self._order(len(loaded.names))[:n_samples]
-        for count, index in enumerate(chosen.tolist()):
-            if not job.part(index, "scores").is_file():
-                self._explain_sample(job, loaded, index, is_drawn=count < self.panels)
-            bar.update()
-        order = np.sort(chosen).tolist()
+    def _explain(self, jobs: "Sequence[_Job]", chosen: Sequence[list[int]]) -> None:
+        """Explain the chosen samples of each run; finished samples are not explained again."""
+        load = lru_cache(maxsize=1)(lambda number: self._load(jobs[number]))
+
+        def explain(item: tuple[int, int, bool]) -> None:
+            number, index, is_drawn = item
+            if not jobs[number].part(index, "scores").is_file():
+                self._explain_sample(jobs[number], load(number), index, is_drawn=is_drawn)
+
+        items = [
+            (number, index, count < self.panels)
+            for number, indices in enumerate(chosen)
+            for count, index in enumerate(indices)
+        ]
+        done = self.shards.map(explain, items, name="Fidelity")
+        bar = tqdm(done, "Fidelity", len(items), unit="sample", disable=self.shards.has_bar)
+        deque(bar, maxlen=0)
+
+    def _read(self, job: "_Job", indices: Sequence[int]) -> list[pd.DataFrame]:
+        """Tables of the samples of a run."""
+        order = sorted(indices)
         return [pd.concat([read_table(job.part(i, name)) for i in order]) for name in self._tables]
 
     def _explain_sample(
         self, job: "_Job", loaded: "_Loaded", index: int, *, is_drawn: bool
     ) -> None:
         """Write the results of a sample: a folder per noise, and the tables of all noises."""
+        remove(job.parts / str(index))  # explained by a call that ended before it stated the cost
         with atomic_folder(job.parts / str(index)) as sample:
             for clip in self._clips(job, loaded, index):
                 (sample / clip.noise).mkdir()
@@ -271,7 +287,6 @@ class Fidelity(AbstractPlugin):
         from autrainer_ext.runs.load import load_run
 
         loaded, settings = load_run(job.run), self.settings
-        names = [str(name) for name in read_metadata(job.run, "test")[read_columns(job.run).index]]
         recordings = None
         if settings.listen or settings.noises:
             recordings = _open_recordings(job.run, self.audio, settings)
@@ -287,7 +302,7 @@ class Fidelity(AbstractPlugin):
             reconstructor=recordings and recordings.reconstructor,
             front_end=find_front_end(job.transforms),
         )
-        return _Loaded(explainer, loaded.data.test_dataset, names, recordings)
+        return _Loaded(explainer, loaded.data.test_dataset, _names(job.run), recordings)
 
     def _order(self, n_samples: int) -> np.ndarray:
         """Samples in the random order in which they are explained."""
@@ -358,6 +373,11 @@ def _keep_clips(job: _Job, folder: Path) -> None:
             kept = folder / "clips" / job.run.name / path.parts[-2] / path.parts[-3] / path.name
             kept.parent.mkdir(parents=True, exist_ok=True)
             path.replace(kept)
+
+
+def _names(run: Run) -> list[str]:
+    """Names of the test samples of a run."""
+    return [str(name) for name in read_metadata(run, "test")[read_columns(run).index]]
 
 
 def _duration(seconds: float) -> str:

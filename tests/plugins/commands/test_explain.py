@@ -206,6 +206,23 @@ def test_equal_calls_give_equal_tables(explain):
     assert "audio.csv" not in contents()
 
 
+def test_shards_give_the_tables_of_one_process(explain, shards_here, tmp_path):
+    Path("recordings/bad.wav").write_text("bad")
+    assert explain(*FAST, output="whole") == 3
+    assert explain(*FAST, "-j", "2", output="divided") == 3
+    assert [started[-4:-1] for started in shards_here] == [
+        ["--shard", "0", "2"],
+        ["--shard", "1", "2"],
+    ]
+    whole, divided = (
+        {p.relative_to(folder): p.read_bytes() for p in Path(folder).rglob("*") if p.is_file()}
+        for folder in ("whole", "divided")
+    )
+    assert {Path("scores.csv"), Path("errors.csv")} <= whole.keys()
+    assert divided == whole
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["divided", "recordings", "whole"]
+
+
 def test_batch_size_changes_nothing(explain):
     explain(*FAST, "--listen", "-b", 1)
     explain(*FAST, "--listen", "-b", 50, output="again")

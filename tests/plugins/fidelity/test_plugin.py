@@ -82,6 +82,18 @@ def test_what_was_interrupted_is_continued(runs, tmp_path, monkeypatch):
         assert (again / name).read_bytes() == (whole / name).read_bytes()
 
 
+def test_shards_give_the_tables_of_one_process(runs, tmp_path, three_shards):
+    whole, divided = tmp_path / "whole", tmp_path / "divided"
+    for folder, shards in ((whole, Fidelity.shards), (divided, three_shards)):
+        folder.mkdir()
+        plugin = load_plugin("Fidelity", SETTINGS)
+        plugin.shards = shards
+        plugin.run(runs, folder)
+    assert len(list(three_shards.folder.glob("results/*"))) == 2 * 4  # runs, samples
+    for path in whole.glob("*.csv"):
+        assert (divided / path.name).read_bytes() == path.read_bytes()
+
+
 def test_first_samples_are_drawn(runs, tmp_path):
     load_plugin("Fidelity", SETTINGS | {"panels": 1, "max_samples": 1}).run(runs[:1], tmp_path)
     folder = tmp_path / "clips" / runs[0].name / "none"
