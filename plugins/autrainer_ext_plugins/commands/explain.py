@@ -6,7 +6,7 @@ from pathlib import Path
 
 from autrainer.core.scripts import AbstractScript
 
-from autrainer_ext.explanation.settings import ExplainSettings
+from autrainer_ext.explanation.settings import WINDOWS, ExplainSettings
 
 from .arguments import (
     add_options,
@@ -32,6 +32,7 @@ class ExplainArgs:
     listen: list[str]
     noise: list[str]
     alpha: float
+    windows: str
     targets: str | None
     baseline: float | None
     layer: str | None
@@ -114,6 +115,13 @@ class ExplainScript(AbstractScript):
             default=ExplainSettings.alpha,
             metavar="A",
             help="Share of the clip in the mixture with noise. Default: 0.6 (3.5 dB).",
+        )
+        add(
+            "--windows",
+            default=ExplainSettings.windows,
+            choices=WINDOWS,
+            help="What to explain of recordings longer than what the model hears: the window it\n"
+            "heard (heard, the default), or one window after the other (all).",
         )
         add(
             "--targets",
@@ -235,6 +243,7 @@ def _read_settings(args: ExplainArgs) -> ExplainSettings:
         listen=tuple(args.listen),
         noises=tuple(args.noise),
         alpha=args.alpha,
+        windows=args.windows,
         targets=args.targets,
         baseline=args.baseline,
         layer=args.layer,
