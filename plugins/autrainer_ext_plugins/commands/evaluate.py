@@ -189,6 +189,7 @@ def _write_triangle(folder: Path, evaluated: "Evaluated", own: "OwnTest | None")
     """Write the entropy triangle of the recordings and of the own test."""
     from autrainer_ext.information import confusion_counts
     from autrainer_ext.information.posterior import N_DRAWS
+    from autrainer_ext.style import Style
     from autrainer_ext_plugins.entropy_triangle.report import write_triangle
     from autrainer_ext_plugins.entropy_triangle.tables import ConfusionMatrix, IntervalSettings
 
@@ -209,7 +210,8 @@ def _write_triangle(folder: Path, evaluated: "Evaluated", own: "OwnTest | None")
         for name, outputs in parts
     ]
     settings = IntervalSettings("all", 0.95, N_DRAWS, 0)
-    write_triangle(matrices, settings, folder / "triangle", quiet=True)
+    with Style().applied():
+        write_triangle(matrices, settings, folder / "triangle", quiet=True)
 
 
 def _describe(

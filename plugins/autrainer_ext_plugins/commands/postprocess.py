@@ -17,7 +17,7 @@ from autrainer_ext_plugins.plugin import (
     suitable_runs,
 )
 
-from .arguments import complete, reporting_errors
+from .arguments import add_options, complete, reporting_errors, style_settings
 
 if TYPE_CHECKING:
     from autrainer_ext.runs import Run
@@ -30,6 +30,8 @@ class PluginPostprocessArgs(PostprocessArgs):
     plugins: list[str] | None
     override: list[str]
     device: str | None
+    column_width: float | None
+    font_size: float | None
     no_summary: bool
 
 
@@ -82,6 +84,7 @@ class PluginPostprocessScript(AbstractScript):
             help="Device of the networks: auto, cpu, cuda, cuda:N or mps.\n"
             "Default: the setting device of each plugin that evaluates networks.",
         )
+        add_options(self.parser, "column_width", "font_size")
         self.parser.add_argument("--no-summary", action="store_true", help="Run only the plugins.")
 
     def main(self, args: PluginPostprocessArgs) -> None:
@@ -131,7 +134,7 @@ class PluginPostprocessScript(AbstractScript):
             )
         names = plugin_names(automatic=True) if args.plugins is None else args.plugins
         overrides = dict(self._setting(text) for text in args.override)
-        shared = {} if args.device is None else {"device": args.device}
+        shared = style_settings(args) | ({} if args.device is None else {"device": args.device})
         return {name: load_plugin(name, overrides, shared) for name in dict.fromkeys(names)}
 
     def _setting(self, text: str) -> tuple[str, object]:

@@ -121,7 +121,8 @@ class Difficulty(AbstractPlugin):
             seed=self.seed,
         )
         write_table(pd.DataFrame(asdict(sizes)), folder / "ensembles.csv")
-        save_figures(first, sizes, folder)
+        with self.style.applied():
+            save_figures(first, sizes, folder)
         if self.gallery:
             from .gallery import write_gallery
 

@@ -49,7 +49,7 @@ def write_triangle(
     written = without_constant(summary).rename(columns={"family": "runs"})
     write_table(written, folder / "summary.csv")
     if figures:
-        write_figures(table, summary, folder, quiet=quiet)
+        write_figures(table, summary, folder, confidence=settings.confidence, quiet=quiet)
     return table
 
 

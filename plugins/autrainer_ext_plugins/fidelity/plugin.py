@@ -139,7 +139,8 @@ class Fidelity(AbstractPlugin):
         scores, sizes, *sanity = map(pd.concat, zip(*tables, strict=True))
         write_table(with_run_columns(scores, runs), folder / "scores.csv")
         write_table(with_run_columns(summarise(scores), runs), folder / "summary.csv")
-        write_sizes(sizes, folder, columns=lambda table: with_run_columns(table, runs))
+        with self.style.applied():
+            write_sizes(sizes, folder, columns=lambda table: with_run_columns(table, runs))
         for correlations in sanity:
             summary = summarise_sanity(correlations)
             write_table(with_run_columns(summary, runs), folder / "sanity.csv")
@@ -200,7 +201,7 @@ class Fidelity(AbstractPlugin):
         Device and batch size change them by rounding only.
         """
         scored = asdict(self.settings) | {"device": None, "batch_size": None}
-        settings = [scored, self.max_samples, self.minutes, self.panels]
+        settings = [scored, self.max_samples, self.minutes, self.panels, asdict(self.style)]
         digest = hashlib.sha256(json.dumps([settings, autrainer_ext.__version__]).encode())
         for run in runs:
             digest.update((run.path / "_best" / "model.pt").read_bytes())
@@ -257,16 +258,17 @@ class Fidelity(AbstractPlugin):
     ) -> None:
         """Draw a panel per explainer."""
         for name in self.settings.explainers:
-            panel = draw_panel(
-                features,
-                explained,
-                explainer=name,
-                mask=self.settings.panel_mask,
-                baseline=job.baseline,
-                heading=heading,
-                front_end=find_front_end(job.transforms),
-            )
-            save_figure(panel, job.folder / f"{stem}_{name}")
+            with self.style.applied():
+                panel = draw_panel(
+                    features,
+                    explained,
+                    explainer=name,
+                    mask=self.settings.panel_mask,
+                    baseline=job.baseline,
+                    heading=heading,
+                    front_end=find_front_end(job.transforms),
+                )
+                save_figure(panel, job.folder / f"{stem}_{name}")
 
     def _order(self, n_samples: int) -> np.ndarray:
         """Samples in the random order in which they are explained."""
