@@ -71,5 +71,4 @@ class Style:
             "lines.linewidth": 1.0,
             "lines.markersize": 3.5,
             "savefig.dpi": 300,
-            "svg.hashsalt": "autrainer-ext",  # ids are otherwise drawn anew in every process
         }

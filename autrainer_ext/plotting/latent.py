@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.markers import MarkerStyle
+from matplotlib.ticker import MaxNLocator
 
 from .looks import looks
 
@@ -34,7 +35,8 @@ def draw_projection(
     if is_number and (np.mod(values, 1).any() or len(names) > 64):
         shades = axes.scatter(points[:, 0], points[:, 1], c=values, cmap="viridis", **style)
         if legend:
-            axes.figure.colorbar(shades, ax=axes, location="bottom", shrink=0.8, pad=0.02)
+            ticks = MaxNLocator(2)
+            axes.figure.colorbar(shades, ax=axes, location="bottom", pad=0.02, ticks=ticks)
     else:
         labels = values.astype(str)
         for name, look in zip(names, looks(len(names)), strict=True):

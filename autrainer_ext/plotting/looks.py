@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 # Distinguishable with any colour vision; dark and light in turn. A shape returns eleven places
 # further on, with a light colour for a dark one: shape and shade tell the first 22 apart in grey.
-_COLORS = ("#0072B2", "#E69F00", "#882255", "#56B4E9", "#000000", "#CC79A7", "#6B4A12", "#009E73")
+_COLORS = ("#0072B2", "#E69F00", "#882255", "#56B4E9", "#000000", "#CC79A7", "#6B4A12", "#44BB99")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "<", "X", ">", "p", "h")
 _LINES = ("-", "--", ":", "-.")
 

@@ -58,11 +58,20 @@ def draw_triangle(axes: TernaryAxes, title: str = "") -> TernaryAxes:
             annotation_clip=False,
         )
     for side in (axes.taxis, axes.laxis, axes.raxis):
-        side.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+        side.set_major_locator(_InnerLocator(5, steps=[1, 2, 5, 10]))
     axes.tick_params(color="0.6", labelcolor="0.3", labelrotation="horizontal")
     axes.grid(color="0.88", linewidth=0.6)
     axes.set_axisbelow(True)
     return axes
+
+
+class _InnerLocator(MaxNLocator):
+    """Round ticks inside of the corners, where the labels of two sides would meet."""
+
+    def __call__(self) -> np.ndarray:
+        low, high = sorted(self.axis.get_view_interval())
+        ticks, margin = np.asarray(super().__call__()), 0.05 * (high - low)
+        return ticks[(ticks > low + margin) & (ticks < high - margin)]
 
 
 def triangle_page(n: int, *, title: str, below: float = 0.0) -> tuple[Figure, list[TernaryAxes]]:
@@ -85,7 +94,8 @@ def triangle_page(n: int, *, title: str, below: float = 0.0) -> tuple[Figure, li
     row = 0.5 * 3**0.5 * side + 9 * line
     title = fold(title)
     height = 0.5 * line + 1.25 * line * (title.count("\n") + 1) + n_rows * row + below
-    figure = plt.figure(figsize=(width, height), layout="none")
+    figure = plt.figure(figsize=(width, height))
+    figure.set_layout_engine("none")
     figure.suptitle(title, y=1 - 0.4 * line / height, va="top")
     triangles = []
     for place in range(n):
@@ -145,14 +155,14 @@ def _draw_inset(axes: TernaryAxes, low: np.ndarray, zoom: int) -> None:
     """Draw the whole triangle with its visible part in the upper right corner of the axes."""
     whole = np.eye(3)
     part = low + whole / zoom
-    inset = axes.inset_axes((0.84, 0.7, 0.2, 0.2))
+    inset = axes.inset_axes((0.88, 0.72, 0.2, 0.2))
     for corners, color in ((whole, "none"), (part, "0.35")):
         mutual, variation, divergence = corners.T
         x, y = cartesian(TrianglePoint(divergence, mutual, variation))
         inset.fill(x, y, facecolor=color, edgecolor="0.35", linewidth=0.6)
     inset.set_aspect("equal")
     inset.axis("off")
-    inset.set_title(f"enlarged {zoom} times", fontsize="small", pad=2)
+    inset.set_title(f"enlarged\n{zoom} times", fontsize="small", pad=2)
 
 
 def draw_trajectory(

@@ -98,7 +98,7 @@ def test_enlarged_part_holds_all_points(axes, seed):
     side = 1 - sum(low for low, _ in limits)
     assert side == pytest.approx(0.2), seed
     (inset,) = axes.child_axes
-    assert inset.get_title() == "enlarged 5 times"
+    assert inset.get_title() == "enlarged\n5 times"
     whole, part = (patch.get_xy()[:3] for patch in inset.patches)
     low = np.array([low for low, _ in limits])  # divergence, mutual information, variation
     expected = cartesian(TrianglePoint(*(low + side * np.eye(3)).T))

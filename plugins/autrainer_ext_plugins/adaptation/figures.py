@@ -33,7 +33,7 @@ def write_gains(table: pd.DataFrame, folder: Path) -> None:
         corruptions = list(part["corruption"].unique())
         severities = sorted(part["severity"].unique())
         n_rows, n_columns = panel_grid(len(methods), least_mm=12 + 5.5 * len(severities))
-        names = [fold(name.replace("_", " "), share=0.2) for name in corruptions]
+        names = [fold(name.replace("_", " "), share=0.26) for name in corruptions]
         titles = [fold(name.replace("_", " "), share=0.7 / n_columns) for name in methods]
         n_lines = sum(1.1 + 0.8 * name.count("\n") for name in names)
         n_lines += 3.5 + max(title.count("\n") for title in titles)
@@ -57,9 +57,9 @@ def write_gains(table: pd.DataFrame, folder: Path) -> None:
         for panel in axes.flat[len(methods) :]:
             panel.set_visible(False)
         bar = figure.colorbar(image, ax=axes, location="bottom", aspect=40)
-        bar.set_label("gain in accuracy over the source model in percentage points")
+        bar.set_label("gain over the source model in percentage points")
         left_out = "" if is_complete else "; hatched: not computed"
-        set_title(figure, f"Gain of adaptation, {_described(part)}{left_out}")
+        set_title(figure, f"Gain in accuracy of adaptation, {_described(part)}{left_out}")
         save_figure(figure, folder / f"gain_{protocol}_{order}")
 
 

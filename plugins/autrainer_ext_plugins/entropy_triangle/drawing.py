@@ -84,8 +84,8 @@ def draw_summary(ends: pd.DataFrame, rows: pd.DataFrame | None, title: str) -> F
     keys = list(ends["label"].unique())
     names = [fold(key, share=0.3) for key in keys]
     line = rcParams["font.size"] / 72
-    heights = [0.6 + max(2, name.count("\n") + 1) for name in names]
-    rows_height = line * (sum(heights) if len(keys) < 9 else 1.3 * sum(heights) / 2)
+    lowest = 2.0 if len(keys) < 9 else 1.0  # height of the rows in lines
+    rows_height = line * len(keys) * (0.5 + max(lowest, *(1 + n.count("\n") for n in names)))
     below = rows_height + (4 + _LEGEND) * line
     figure, (triangle,) = triangle_page(1, title=title, below=below)
     draw_triangle(triangle)

@@ -111,22 +111,19 @@ def _diagram_figure(diagrams: dict[str, list[np.ndarray]], run: str) -> Figure:
 
 
 def _map_figure(table: pd.DataFrame, methods: list[str], title: str) -> Figure:
-    """Maps of a layer: one row per method, one column per colouring."""
+    """Maps of a layer: one row per colouring, one column per method."""
     columns = map(str, table)
     shown = [name for name in columns if name != "index" and not name.endswith(("_x", "_y"))]
     figure, panels = plt.subplots(
-        len(methods),
         len(shown),
-        figsize=page_size(share=len(methods) * 0.9 / len(shown), lines=11),
+        len(methods),
+        figsize=page_size(share=0.9 * len(shown) / len(methods), lines=5 + 3 * len(shown)),
         squeeze=False,
     )
-    for row, method in enumerate(methods):
-        points = table[[f"{method}_x", f"{method}_y"]].to_numpy()
-        for axes, name in zip(panels[row], shown, strict=True):
-            last = row == len(methods) - 1
-            draw_projection(
-                axes, points, table[name].to_numpy(), name if row == 0 else "", legend=last
-            )
-        panels[row, 0].set_ylabel(_NAMES[method])
+    for row, name in zip(panels, shown, strict=True):
+        for number, (axes, method) in enumerate(zip(row, methods, strict=True)):
+            points = table[[f"{method}_x", f"{method}_y"]].to_numpy()
+            heading = f"{_NAMES[method]}, {name}"
+            draw_projection(axes, points, table[name].to_numpy(), heading, legend=number == 0)
     set_title(figure, title)
     return figure
