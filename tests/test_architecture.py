@@ -12,6 +12,7 @@ PLUGINS = ROOT / "plugins" / "autrainer_ext_plugins"
 # A module may import from its own room and from rooms of a lower level.
 LEVELS = {
     "autrainer_ext.errors": 0,
+    "autrainer_ext.style": 0,
     "autrainer_ext.models.fusion": 0,
     "autrainer_ext.serving.forward": 1,
     "autrainer_ext.serving.shards": 2,
