@@ -13,6 +13,7 @@ from autrainer.core.scripts.preprocess_script import PreprocessArgs
 from omegaconf import OmegaConf
 
 from autrainer_ext.atomic import atomic_file, remove_leftovers
+from autrainer_ext.compat import apply_transform
 from autrainer_ext.configurations import find_configuration
 
 from .hosts import compose
@@ -76,7 +77,7 @@ def _complete(dataset: dict[str, Any], preprocessing: dict[str, Any], *, quiet: 
     pipeline = SmartCompose([build(transform) for transform in preprocessing["pipeline"]])
     remove_leftovers(feature_path(dataset, files[0]).parent)
     for file in tqdm(files, desc="Missing features", unit="file", disable=quiet):
-        features = pipeline(reader.load(f"{dataset['path']}/default/{file}"), 0)
+        features = apply_transform(pipeline, reader.load(f"{dataset['path']}/default/{file}"))
         with atomic_file(feature_path(dataset, file)) as part:
             writer.save(part, features)
 

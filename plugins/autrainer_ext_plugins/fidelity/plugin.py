@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 import autrainer_ext
 from autrainer_ext.atomic import atomic_file
+from autrainer_ext.compat import unpack
 from autrainer_ext.explanation.evaluation import ClipSettings, Explained, explain_clip
 from autrainer_ext.explanation.settings import ExplainSettings
 from autrainer_ext.explanation.summary import summarise, summarise_sanity
@@ -222,7 +223,7 @@ class Fidelity(AbstractPlugin):
         self, job: "_Job", loaded: "_Loaded", index: int, *, is_drawn: bool
     ) -> None:
         """Write the tables of a sample and, if wanted, its panels; the scores come last."""
-        features, target = loaded.samples[index][:2]
+        features, target, _ = unpack(loaded.samples[index])
         features = torch.as_tensor(features, dtype=torch.float32)
         _check_input(job.run, features)
         settings = ClipSettings.resolve(self.settings, job.baseline)
