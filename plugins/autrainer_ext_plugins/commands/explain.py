@@ -6,7 +6,8 @@ from pathlib import Path
 
 from autrainer.core.scripts import AbstractScript
 
-from autrainer_ext.explanation.settings import ExplainSettings
+from autrainer_ext.explanation.settings import WINDOWS, ExplainSettings
+from autrainer_ext.style import Style
 
 from .arguments import (
     add_options,
@@ -16,7 +17,9 @@ from .arguments import (
     find_preprocessing,
     positive_int,
     reporting_errors,
+    style_settings,
 )
+from .dividing import add_dividing_options, read_shards
 
 
 @dataclass
@@ -31,6 +34,7 @@ class ExplainArgs:
     listen: list[str]
     noise: list[str]
     alpha: float
+    windows: str
     targets: str | None
     baseline: float | None
     layer: str | None
@@ -47,7 +51,12 @@ class ExplainArgs:
     batch_size: int | None
     device: str
     seed: int
+    column_width: float | None
+    font_size: float | None
     quiet: bool
+    jobs: int
+    launcher: str | None
+    shard: list[str] | None
 
 
 class ExplainScript(AbstractScript):
@@ -112,6 +121,13 @@ class ExplainScript(AbstractScript):
             help="Share of the clip in the mixture with noise. Default: 0.6 (3.5 dB).",
         )
         add(
+            "--windows",
+            default=ExplainSettings.windows,
+            choices=WINDOWS,
+            help="What to explain of recordings longer than what the model hears: the window it\n"
+            "heard (heard, the default), or one window after the other (all).",
+        )
+        add(
             "--targets",
             "--labels",
             metavar="FILE",
@@ -173,8 +189,11 @@ class ExplainScript(AbstractScript):
             "extension",
             "recursive",
             "seed",
+            "column_width",
+            "font_size",
             "quiet",
         )
+        add_dividing_options(self.parser)
 
     def main(self, args: ExplainArgs) -> None:
         """Run the command; exits with 3 if some files could not be explained.
@@ -188,6 +207,7 @@ class ExplainScript(AbstractScript):
     def _explain(self, args: ExplainArgs) -> None:
         _check_paths(args)
         settings = _read_settings(args)
+        style = Style(**style_settings(args))
         # imported late: both import torch, and errors in arguments should be reported at once
         from autrainer_ext_plugins.fidelity.folder import FolderExplanation
 
@@ -197,7 +217,9 @@ class ExplainScript(AbstractScript):
         )
         if work.no_audio_reason and not args.quiet:
             print(f"No audio of the parts: {work.no_audio_reason}")
-        done = work.run(files, quiet=args.quiet)
+        shards = read_shards(args, Path(args.output))
+        with style.applied():
+            done = work.run(files, quiet=args.quiet, shards=shards)
         errors = Path(args.output, "errors.csv")
         counts = f"{done.n_explained} of {len(files)} files explained"
         if not done.n_explained:
@@ -229,6 +251,7 @@ def _read_settings(args: ExplainArgs) -> ExplainSettings:
         listen=tuple(args.listen),
         noises=tuple(args.noise),
         alpha=args.alpha,
+        windows=args.windows,
         targets=args.targets,
         baseline=args.baseline,
         layer=args.layer,
