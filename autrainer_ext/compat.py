@@ -48,6 +48,11 @@ def register_callback(trainer: Any, callback: object) -> None:  # noqa: ANN401  
     Args:
         trainer: Trainer of the host.
         callback: Object with `cb_*` methods.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> manager = SimpleNamespace(register=lambda callback: None)
+        >>> register_callback(SimpleNamespace(callback_manager=manager), object())
     """
     if IS_OLD_HOST:
         trainer.callback_manager.register(callback)

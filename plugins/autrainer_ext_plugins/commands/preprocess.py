@@ -13,7 +13,6 @@ from autrainer.core.scripts.preprocess_script import PreprocessArgs
 from omegaconf import OmegaConf
 
 from autrainer_ext.atomic import atomic_file, remove_leftovers
-from autrainer_ext.compat import apply_transform
 from autrainer_ext.configurations import find_configuration
 
 from .hosts import compose
@@ -66,6 +65,7 @@ def _complete(dataset: dict[str, Any], preprocessing: dict[str, Any], *, quiet: 
     from autrainer.transforms import SmartCompose
     from tqdm import tqdm
 
+    from autrainer_ext.compat import apply_transform
     from autrainer_ext.datasets.features import feature_path, unfinished_features
 
     files = unfinished_features(dataset)
