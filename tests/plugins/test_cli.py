@@ -22,6 +22,7 @@ def test_looking_around_loads_nothing_heavy(python, arguments):
     assert python(HEAVY, *arguments.split()).splitlines()[-1] == "set()"
 
 
+@pytest.mark.old_host
 def test_every_host_command_is_there(command, tmp_path):
     host = command("aucurriculum", "--help", cwd=tmp_path).stdout
     ours = command("autrainer-ext", "--help", cwd=tmp_path).stdout

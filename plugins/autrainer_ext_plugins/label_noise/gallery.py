@@ -12,6 +12,7 @@ import pandas as pd
 from matplotlib import pyplot as plt
 
 from autrainer_ext.atomic import atomic_file
+from autrainer_ext.compat import unpack
 from autrainer_ext.plotting import draw_spectrogram
 from autrainer_ext.runs import Run, read_columns, read_metadata
 from autrainer_ext.serving.front_end import find_front_end, read_transforms
@@ -62,7 +63,7 @@ def _features(run: Run, files: set[str]) -> dict[str, np.ndarray]:
         samples = copy.copy(getattr(data, f"{split}_dataset"))
         samples.transform = data.dev_transform
         for index in np.flatnonzero(names.isin(files)):
-            values = samples[int(index)][0]
+            values = unpack(samples[int(index)])[0]
             if values.ndim != 3:
                 return {}
             features[names.iloc[index]] = values.mean(dim=0).numpy()
