@@ -12,6 +12,7 @@ PLUGINS = ROOT / "plugins" / "autrainer_ext_plugins"
 # A module may import from its own room and from rooms of a lower level.
 LEVELS = {
     "autrainer_ext.errors": 0,
+    "autrainer_ext.style": 0,
     "autrainer_ext.models.fusion": 0,
     "autrainer_ext.serving.forward": 1,
     "autrainer_ext.serving.shards": 2,
@@ -49,6 +50,7 @@ LEVELS = {
     "autrainer_ext.callbacks": 5,
     "autrainer_ext.difficulty.from_runs": 4,
     "autrainer_ext.difficulty.provenance": 4,
+    "autrainer_ext.difficulty.label_evidence": 4,
     "autrainer_ext.difficulty.tables": 4,
     "autrainer_ext.curriculum": 5,
     "autrainer_ext.report": 5,
@@ -62,6 +64,8 @@ LEVELS = {
     "autrainer_ext_plugins.entropy_triangle": 7,
     "autrainer_ext_plugins.difficulty": 7,
     "autrainer_ext_plugins.fidelity": 7,
+    "autrainer_ext_plugins.label_noise": 7,
+    "autrainer_ext_plugins.logit_adjustment": 7,
     "autrainer_ext_plugins.adaptation": 7,
     "autrainer_ext_plugins.devices": 7,
     "autrainer_ext_plugins.latent_space": 7,

@@ -105,9 +105,9 @@ class AudioReader(Inference):
         samples = self._load(path)
         return [Window(file, offset, self._features(part)) for offset, part in self._cut(samples)]
 
-    def _load(self, path: str) -> torch.Tensor:
+    def _load(self, path: str, window: tuple[float, float] | None = None) -> torch.Tensor:
         try:
-            samples = self._read(path)
+            samples = self._read(path, window)
         except soundfile.LibsndfileError as error:
             raise UnusableFileError(f"not readable as audio: {error.error_string}") from error
         if samples.numel() == 0 and not self._min_length:
@@ -116,9 +116,11 @@ class AudioReader(Inference):
             raise UnusableFileError("holds samples that are not finite numbers")
         return samples
 
-    def _read(self, path: str) -> torch.Tensor:
+    def _read(self, path: str, window: tuple[float, float] | None) -> torch.Tensor:
         """Read a file as the file handler does, but resample at a bounded cost."""
         if type(self.file_handler) is not AudioFileHandler:
+            if window is not None:
+                raise UnusableFileError("cannot be read in windows with the reader of the model")
             return self.file_handler.load(path)
         rate = audiofile.sampling_rate(path)
         check_rate(rate)
@@ -127,7 +129,8 @@ class AudioReader(Inference):
                 f"sampled at {rate} Hz where the model expects {self.sample_rate} Hz and does not "
                 "resample"
             )
-        samples, _ = audiofile.read(path, always_2d=True)
+        start, length = window or (0, None)
+        samples, _ = audiofile.read(path, offset=start, duration=length, always_2d=True)
         return resample(
             torch.from_numpy(samples),
             rate,

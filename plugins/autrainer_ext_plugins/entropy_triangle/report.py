@@ -9,6 +9,7 @@ from autrainer_ext.atomic import atomic_file
 from autrainer_ext.information import confusion_counts
 from autrainer_ext.information.posterior import N_DRAWS
 from autrainer_ext.runs import RunOutputs
+from autrainer_ext.style import Style
 from autrainer_ext_plugins.writing import write_table
 
 from .comparison import ShownOutputs, comparison_table, describe
@@ -52,7 +53,7 @@ def write_triangle(
     written = without_constant(summary).rename(columns={"family": "runs"})
     write_table(written, folder / "summary.csv")
     if figures:
-        write_figures(table, summary, folder, quiet=quiet)
+        write_figures(table, summary, folder, confidence=settings.confidence, quiet=quiet)
     return table
 
 
@@ -93,4 +94,5 @@ def write_outputs_triangle(parts: Sequence[tuple[str, RunOutputs]], folder: Path
         )
         for name, outputs in parts
     ]
-    write_triangle(matrices, IntervalSettings("all", 0.95, N_DRAWS, 0), folder, quiet=True)
+    with Style().applied():
+        write_triangle(matrices, IntervalSettings("all", 0.95, N_DRAWS, 0), folder, quiet=True)
