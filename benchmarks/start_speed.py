@@ -35,7 +35,7 @@ def rows(*, quick: bool) -> list[Row]:
     command = ["-m", "autrainer_ext"]
     calls = {"host": HOST, "libraries": WORK}
     calls |= {f"{name} -h": [*command, name, "-h"] for name in HELP}
-    calls["triangle of a matrix"] = [*command, "triangle", "matrix.csv", "-o", "out"]
+    calls["triangle of a matrix"] = [*command, "triangle", "matrix.csv", "--output", "out"]
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "matrix.csv").write_text(MATRIX)
         found: dict[str, list[float]] = {name: [] for name in calls}
