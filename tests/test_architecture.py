@@ -12,6 +12,7 @@ PLUGINS = ROOT / "plugins" / "autrainer_ext_plugins"
 # A module may import from its own room and from rooms of a lower level.
 LEVELS = {
     "autrainer_ext.errors": 0,
+    "autrainer_ext.style": 0,
     "autrainer_ext.models.fusion": 0,
     "autrainer_ext.serving.forward": 1,
     "autrainer_ext.serving.shards": 2,
@@ -55,6 +56,7 @@ LEVELS = {
     "autrainer_ext.report": 5,
     "autrainer_ext.report.links": 2,
     "autrainer_ext.front_door": 5,
+    "autrainer_ext.export": 5,
     "autrainer_ext_plugins.plugin": 6,
     "autrainer_ext_plugins.writing": 6,
     "autrainer_ext_plugins.conditions": 6,
