@@ -4,8 +4,8 @@
     autrainer-ext preprocess -cn ext_label_noise_fsdd
     python benchmarks/label_noise_study.py --seeds 0 1 2
 
-Start it in the folder with `data/FSDD`. It can be stopped and started again: finished runs are kept.
-Each setting takes five runs, about two minutes of one core each. Writes `label_noise.csv`.
+Start it in the folder with `data/FSDD`. It can be stopped and started again; finished runs are
+kept. Each setting takes five runs, less than a minute of one core each. Writes `label_noise.csv`.
 """
 
 import argparse

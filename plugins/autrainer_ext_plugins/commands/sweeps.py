@@ -3,7 +3,7 @@
 from hydra._internal.utils import get_args_parser
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from .hosts import compose
 
@@ -47,7 +47,7 @@ def refuse_equal_names(overrides: list[str]) -> None:
 def _swept(config: DictConfig, given: list[str]) -> dict[str, list[str]]:
     """Overrides with the single values of every setting, by its key without a leading `+`."""
     parser = OverridesParser.create()
-    params = OmegaConf.to_container(config.hydra.sweeper.get("params") or {}, resolve=False)
+    params = dict(config.hydra.sweeper.get("params") or {})
     lines = [f"{key}={value}" for key, value in params.items()] + given
     return {
         override.get_key_element().lstrip("+"): _values(override)
