@@ -5,7 +5,7 @@
     python benchmarks/label_noise_study.py --seeds 0 1 2
 
 Start it in the folder with `data/FSDD`. It can be stopped and started again; finished runs are
-kept. Each setting takes five runs, less than a minute of one core each. Writes `label_noise.csv`.
+kept. Each setting takes five runs. Writes `label_noise.csv`.
 """
 
 import argparse
