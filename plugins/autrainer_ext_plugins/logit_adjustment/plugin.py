@@ -98,7 +98,7 @@ class LogitAdjustment(AbstractPlugin):
                 split: path_table(each, counts, self.taus, miller_madow=self.miller_madow)
                 for split, each in outputs.items()
             }
-            tau = float(path["dev"]["tau"][path["dev"][self.choose_by].idxmax()])
+            tau = self.taus[int(path["dev"][self.choose_by].to_numpy().argmax())]
             row: dict[str, object] = {**described, "tau": tau}
             for split, each in outputs.items():
                 paths.append(path[split].assign(**described, split=split))
