@@ -15,8 +15,7 @@ import soundfile
 from autrainer_ext.runs import find_runs, read_outputs
 from autrainer_ext_plugins.commands.demo import SCORES
 
-# one worker, so that the demo runs once
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("demo")]
+pytestmark = pytest.mark.slow
 
 SCENES = 6
 TEST_CLIPS = 600

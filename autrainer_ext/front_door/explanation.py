@@ -148,11 +148,13 @@ class Explanation:
         from matplotlib import pyplot as plt
 
         from autrainer_ext.plotting import draw_attributions, draw_spectrogram
+        from autrainer_ext.plotting.page import page_size
 
         if what not in _DRAWN:
             raise unknown_name("drawing", what, _DRAWN)
         if ax is None:
-            ax = plt.figure(figsize=(5, 3.2), layout="constrained").add_subplot()
+            size = page_size(share=0.55, lines=3)
+            ax = plt.figure(figsize=size, layout="constrained").add_subplot()
         scales = {} if self._reconstructor is None else self._reconstructor.front_end.axes
         if what == "map":
             draw_attributions(ax, self.map.mean(axis=0), **scales)

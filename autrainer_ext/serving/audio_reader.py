@@ -20,6 +20,7 @@ from autrainer.serving import Inference
 from autrainer_ext.trust import check_model_directory
 
 from .audio_files import UnusableFileError, check_file
+from .exported import as_model_directory
 from .front_end import Transform, stated_rate
 from .resampling import check_rate, resample
 
@@ -46,7 +47,8 @@ class AudioReader(Inference):
     """The host's `Inference`, with access to the features of each file.
 
     Args:
-        **options: Options of the host's `Inference`. The default of `sample_rate`, which converts
+        **options: Options of the host's `Inference`; `model_path` may also be an exported file
+            (see `exported`). The default of `sample_rate`, which converts
             lengths in seconds to samples, is the rate to which the file handler resamples, else
             the rate of the front end. (The host ignores windows and `min_length` without it.)
 
@@ -63,16 +65,18 @@ class AudioReader(Inference):
     sample_rate: int | None
 
     def __init__(self, **options: object) -> None:
-        check_model_directory(str(options.get("model_path")))
-        try:
-            super().__init__(**options)
-        except Exception as error:
-            raise ValueError(
-                f"Model '{options.get('model_path')}' cannot be loaded: {brief(error)}"
-            ) from error
+        model = str(options.get("model_path"))
+        with as_model_directory(model) as directory:
+            check_model_directory(directory)
+            try:
+                super().__init__(**{**options, "model_path": directory})
+            except Exception as error:
+                raise ValueError(f"Model '{model}' cannot be loaded: {brief(error)}") from error
         self.resampled_rate = getattr(self.file_handler, "target_sample_rate", None)
         given = cast("int | None", options.get("sample_rate"))
-        self.sample_rate = given or self.resampled_rate or stated_rate(self.transforms)
+        self.sample_rate = (
+            given or self.resampled_rate or stated_rate([*self.transforms, self.model])
+        )
         self._sample_rate = self.sample_rate  # the host uses it for windows and padding
         if self.sample_rate is None and (self._window_length or self._min_length):
             raise ValueError("Lengths in seconds need a sample rate, and the model has none.")

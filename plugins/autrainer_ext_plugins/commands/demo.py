@@ -202,17 +202,26 @@ def _draw(directory: Path, outputs: dict[str, "RunOutputs"]) -> None:
     from sklearn.metrics import confusion_matrix
 
     from autrainer_ext.plotting import draw_confusion
+    from autrainer_ext.plotting.page import page_size, set_title
+    from autrainer_ext.style import Style
 
     frequencies = pd.read_csv(directory / "data/ToyScenes/train.csv")["scene"].value_counts()
     labels = [f"{scene} ({count})" for scene, count in frequencies.items()]
-    figure, panels = plt.subplots(1, 2, figsize=(11, 5), layout="constrained", sharey=True)
-    for axes, criterion in zip(panels, CRITERIA, strict=True):
-        runs = [run for name, run in outputs.items() if name.startswith(f"ToyScenes-{criterion}_")]
-        order = [runs[0].class_names.index(scene) for scene in frequencies.index]
-        counts = sum(
-            confusion_matrix(run.targets, run.outputs.argmax(axis=1), labels=order) for run in runs
-        )
-        draw_confusion(axes, counts, labels).set_title(f"{criterion}, {len(runs)} seeds")
-    figure.suptitle("Test clips in % of each true scene (number of training clips)")
-    figure.savefig(directory / FIGURE, dpi=120)
+    with Style().applied():
+        figure, panels = plt.subplots(2, 1, figsize=page_size(share=1.15, lines=9), sharex=True)
+        for axes, criterion in zip(panels, CRITERIA, strict=True):
+            runs = [
+                run for name, run in outputs.items() if name.startswith(f"ToyScenes-{criterion}_")
+            ]
+            order = [runs[0].class_names.index(scene) for scene in frequencies.index]
+            counts = sum(
+                confusion_matrix(run.targets, run.outputs.argmax(axis=1), labels=order)
+                for run in runs
+            )
+            draw_confusion(axes, counts, labels).set_title(f"{criterion}, {len(runs)} seeds")
+            axes.label_outer()
+        n = len(runs[0].targets)
+        title = f"Predictions of {n} test clips in % of each true scene (number of training clips)"
+        set_title(figure, title)
+        figure.savefig(directory / FIGURE)
     plt.close(figure)

@@ -19,6 +19,7 @@ from .arguments import (
     earlier_results,
     find_audio_files,
     find_preprocessing,
+    is_exported,
     progress_bar,
     replace_help,
     reporting_errors,
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
 _FILES_AT_ONCE = 64  # of which at most those of one killed process have to be predicted again
 _TABLES = {"results.csv", "results.yaml", "errors.csv"}
 _HELP = {
-    "model": "Run or model directory, or a model of Hugging Face:\n"
-    "hf:repo_id[@revision][:subdir][#local_dir].",
+    "model": "Run or model directory, a file of 'autrainer-ext export' (.onnx), or a model of\n"
+    "Hugging Face: hf:repo_id[@revision][:subdir][#local_dir].",
     "input": "",
     "output": "Folder to create.",
     "checkpoint": "",
@@ -105,8 +106,9 @@ class BatchedInferenceScript(InferenceScript):
         with reporting_errors(self.parser):
             earlier = _check_paths(args)
             root, files = find_audio_files(args.input, args.extension, args.recursive)
-            args.model = self._assert_model_exists(args)
-            check_model(args.model, args.checkpoint)
+            if not is_exported(args.model):
+                args.model = self._assert_model_exists(args)
+                check_model(args.model, args.checkpoint)
             inference = _load(args, len(files))
             n_failed = _predict(args, inference, root, files, earlier)
         self._report(args, len(files), n_failed)
@@ -145,7 +147,7 @@ def _check_paths(args: BatchedInferenceArgs) -> list[Path]:
     Returns:
         Earlier results to replace.
     """
-    if not args.model.startswith("hf:"):
+    if not args.model.startswith("hf:") and not is_exported(args.model):
         check_model(args.model, args.checkpoint)
     check_inputs(args.input)
     args.preprocess_cfg = find_preprocessing(str(args.preprocess_cfg))
@@ -206,6 +208,7 @@ def _settings(args: BatchedInferenceArgs) -> dict[str, object]:
     """Everything that predictions depend on, except the recordings."""
     folder = Path(args.model)
     paths = [folder / name for name in DESCRIPTIONS] + [folder / args.checkpoint / "model.pt"]
+    paths = [folder] if is_exported(args.model) else paths
     paths += [Path(args.preprocess_cfg)] if args.preprocess_cfg not in (None, "default") else []
     digest = hashlib.sha256(autrainer_ext.__version__.encode())
     for path in paths:
@@ -217,6 +220,8 @@ def _settings(args: BatchedInferenceArgs) -> dict[str, object]:
 def _load(args: BatchedInferenceArgs, n_files: int) -> "BatchedInference":
     from autrainer_ext.serving.inference import BatchedInference
 
+    if args.embeddings and is_exported(args.model):
+        raise ValueError("An exported file has no embeddings: leave out --embeddings.")
     inference = BatchedInference(
         model_path=args.model,
         checkpoint=args.checkpoint,

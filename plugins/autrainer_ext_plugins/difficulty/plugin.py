@@ -128,7 +128,8 @@ class Difficulty(AbstractPlugin):
         )
         write_table(pd.DataFrame(asdict(sizes)), folder / "ensembles.csv")
         print(_enough_runs(sizes), file=sys.stderr)
-        save_figures(first, sizes, folder)
+        with self.style.applied():
+            save_figures(first, sizes, folder)
         if self.gallery:
             from .gallery import write_gallery
 

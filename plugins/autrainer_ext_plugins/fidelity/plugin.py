@@ -155,7 +155,8 @@ class Fidelity(AbstractPlugin):
         scores, sizes, *others = map(pd.concat, zip(*tables, strict=True))
         write_table(with_run_columns(scores, runs), folder / "scores.csv")
         write_table(with_run_columns(summarise(scores), runs), folder / "summary.csv")
-        write_sizes(sizes, folder, columns=lambda table: with_run_columns(table, runs))
+        with self.style.applied():
+            write_sizes(sizes, folder, columns=lambda table: with_run_columns(table, runs))
         for name, table in zip(self._tables[2:], others, strict=True):
             table = summarise_sanity(table) if name == "sanity" else table
             write_table(with_run_columns(table, runs), folder / f"{name}.csv")
@@ -225,7 +226,7 @@ class Fidelity(AbstractPlugin):
         Device and batch size change them by rounding only.
         """
         scored = asdict(self.settings) | {"device": None, "batch_size": None}
-        settings = [scored, self.max_samples, self.minutes, self.panels]
+        settings = [scored, self.max_samples, self.minutes, self.panels, asdict(self.style)]
         digest = hashlib.sha256(json.dumps([settings, autrainer_ext.__version__]).encode())
         for run in runs:
             digest.update((run.path / "_best" / "model.pt").read_bytes())
@@ -262,7 +263,8 @@ class Fidelity(AbstractPlugin):
         with atomic_folder(job.parts / str(index)) as sample:
             for clip in self._clips(job, loaded, index):
                 (sample / clip.noise).mkdir()
-                loaded.explainer.explain(clip, sample / clip.noise, is_drawn=is_drawn)
+                with self.style.applied():
+                    loaded.explainer.explain(clip, sample / clip.noise, is_drawn=is_drawn)
             for name in self._tables:
                 tables = [read_table(path) for path in sorted(sample.glob(f"*/{name}.csv"))]
                 write_table(pd.concat(tables), sample / f"{name}.csv")
