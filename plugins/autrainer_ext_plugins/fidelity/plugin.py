@@ -302,7 +302,7 @@ class Fidelity(AbstractPlugin):
             settings=settings,
             clip_settings=ClipSettings.resolve(settings, job.baseline),
             rate=None if recordings is None else recordings.reader.rate,
-            reconstructor=recordings and recordings.reconstructor,
+            reconstructor=None if recordings is None else recordings.reconstructor,
             front_end=find_front_end(job.transforms),
         )
         return _Loaded(explainer, loaded.data.test_dataset, _names(job.run), recordings)
