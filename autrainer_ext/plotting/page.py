@@ -6,6 +6,7 @@ from matplotlib import rcParams
 from matplotlib.figure import Figure
 
 _LETTER = 0.56  # mean width of a letter in font sizes
+_BREAK = r" (?![\d=%])(?<!\d (?=seeds))"  # neither within "seed 1" nor "n = 9" nor "3 seeds"
 _LINE = 1.55  # distance of lines in font sizes
 
 
@@ -52,7 +53,7 @@ def panel_grid(n: int, *, least_mm: float) -> tuple[int, int]:
 def fold(text: str, *, share: float = 1.0) -> str:
     """Break a text into lines that fit in a share of the width of a figure.
 
-    Lines end at spaces. Words that are longer than a line end behind underscores and hyphens and
+    Lines end at spaces, but not before numbers. Words that are longer than a line end behind underscores and hyphens and
     before capitals, if possible.
 
     Args:
@@ -86,7 +87,7 @@ def set_title(figure: Figure, title: str) -> None:
 def _lines(text: str, width: int) -> list[str]:
     """Lines of at most `width` letters."""
     lines = [""]
-    for word in text.split(" "):
+    for word in re.split(_BREAK, text):
         space = " " if lines[-1] else ""
         if len(lines[-1] + space + word) <= width:
             lines[-1] += space + word
