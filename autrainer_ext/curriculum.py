@@ -4,19 +4,21 @@ Only configurations of aucurriculum may refer to this module: it imports aucurri
 changes how runs are named in the whole process.
 """
 
-from fnmatch import fnmatchcase
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import yaml
 from aucurriculum.curricula.scoring import AbstractScore
 from omegaconf import DictConfig
 
 from autrainer_ext.atomic import atomic_file
 from autrainer_ext.difficulty import order_drawn, pool_runs, rank_difficulty
 from autrainer_ext.difficulty.from_runs import MeasuredRun, check_same_samples, measure_saved
+from autrainer_ext.difficulty.provenance import select_runs, trace_scores
 from autrainer_ext.errors import unknown_name
-from autrainer_ext.runs import find_runs, read_run
+from autrainer_ext.runs import read_run
 
 
 class EnsembleCumulativeAccuracy(AbstractScore):
@@ -26,6 +28,11 @@ class EnsembleCumulativeAccuracy(AbstractScore):
     `autrainer_ext.callbacks.CleanOutputs` saves at every evaluation. Neither models nor data are
     needed, and training samples are scored without augmentation. Scores are always computed
     anew, which takes about a second; scores of earlier calls are not reused.
+
+    The `id` of the shipped configuration ends with a hash of the runs, their checkpoints and the
+    settings (see `autrainer_ext.difficulty.provenance`). A training with the same `run_name` finds
+    these scores and no others. A YAML file of the name of the scores lists what they were computed
+    from.
 
     Args:
         output_directory: Folder of the scores.
@@ -89,7 +96,11 @@ class EnsembleCumulativeAccuracy(AbstractScore):
         Returns:
             Configurations of the runs to score, and their names with the stop.
         """
-        self.run_name = [name for pattern in self._patterns for name in self._matching(pattern)]
+        runs = select_runs(self.results_dir, self.experiment_id, self._patterns)
+        self._provenance = trace_scores(
+            runs, self.subset, self.stop, {"average": self.average, "ties": self.ties}
+        )
+        self.run_name = [run.name for run in runs]
         configs, names = super().preprocess()
         training = Path(self.results_dir, self.experiment_id, "training")
         self._measured = {
@@ -103,16 +114,6 @@ class EnsembleCumulativeAccuracy(AbstractScore):
             for file in ("scores.csv", "score.yaml", "config.yaml"):
                 Path(self.output_directory, name, file).unlink(missing_ok=True)
         return configs, names
-
-    def _matching(self, pattern: str) -> list[str]:
-        """Names of the finished runs that match a pattern; a name without wildcards itself."""
-        if not {"*", "?"} & set(pattern):
-            return [pattern]
-        runs = find_runs(self.results_dir, self.experiment_id)
-        names = [run.name for run in runs if run.is_complete and fnmatchcase(run.name, pattern)]
-        if not names:
-            raise ValueError(f"No finished run of '{self.experiment_id}' matches '{pattern}'.")
-        return names
 
     def run(self, config: DictConfig, run_config: DictConfig, run_name: str) -> None:
         """Save the number of correct and of all checkpoints per sample of a run.
@@ -152,6 +153,8 @@ class EnsembleCumulativeAccuracy(AbstractScore):
             tie_size=rank_difficulty(easiness).tie_size,
             ranks=np.argsort(order) / max(len(order) - 1, 1),
         )
+        with atomic_file(Path(self.output_directory, f"{score_id}.yaml")) as path:
+            path.write_text(yaml.safe_dump(asdict(self._provenance), sort_keys=False))
         with atomic_file(Path(self.output_directory, f"{score_id}.csv")) as path:
             table.to_csv(path, index=False)
 

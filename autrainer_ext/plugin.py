@@ -15,6 +15,7 @@ from hydra.errors import InstantiationException
 
 from autrainer_ext.configurations import ConfigurationSource, find_configuration, sources
 from autrainer_ext.errors import unknown_name
+from autrainer_ext.serving.shards import Shards
 from autrainer_ext.style import STYLE_SETTINGS, Style
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ class AbstractPlugin(ABC):
         tasks: Tasks whose runs the plugin can analyse, by their names in the host (see
             `autrainer_ext.runs.read_task`), or None for all.
         renamed: Old names of settings and their present names. `load_plugin` accepts both.
+        shards: How the work is divided among processes, set by the command. Plugins that can be
+            divided compute their results with `self.shards.map`.
         style: Style of the figures; draw them in `with self.style.applied():`. `load_plugin` sets
             it from the settings `column_width` and `font_size`, which every plugin has.
     """
@@ -42,6 +45,7 @@ class AbstractPlugin(ABC):
     folder: ClassVar[str]
     tasks: ClassVar[tuple[str, ...] | None] = None
     renamed: ClassVar[dict[str, str]] = {}
+    shards: Shards = Shards()
     style: Style = Style()
 
     @abstractmethod

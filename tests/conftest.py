@@ -25,9 +25,10 @@ def _let_hypothesis_look_around() -> None:
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems() -> None:
-    """After the test files were imported."""
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """After the test files were imported: the longest file first, beside all others."""
     _let_hypothesis_look_around()
+    items.sort(key=lambda item: item.path.name != "test_end_to_end.py")
 
 
 def pytest_runtest_setup() -> None:

@@ -5,6 +5,7 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 from autrainer_ext.difficulty import measure_run, pool_runs
 from autrainer_ext.runs import find_runs, read_outputs
@@ -48,6 +49,7 @@ curriculum:
   _experiment_id: clean
   scoring:
     stop: last
+    run_name: '*'
 hydra:
   sweeper:
     params:
@@ -78,6 +80,13 @@ def scores(project):
     return project / "results/clean/curriculum"
 
 
+def ensemble_scores(scores, settings):
+    """File of the scores of the ensemble; its name ends with a hash of the runs."""
+    folder = scores / "EnsembleCumulativeAccuracy"
+    (path,) = folder.glob(f"EnsembleCumulativeAccuracy-{settings}-????????.csv")
+    return path
+
+
 def names(project, stop):
     return [f"{run.name}_{stop[0]}" for run in find_runs(project / "results", "clean")]
 
@@ -94,8 +103,7 @@ def test_sums_and_counts_of_a_run_equal_the_host_s(project, scores, stop):
 
 def test_scores_of_the_ensemble_equal_the_host_s(scores):
     host = pd.read_csv(scores / "CumulativeAccuracy/CumulativeAccuracy.csv")  # the last stop: last
-    folder = scores / "EnsembleCumulativeAccuracy"
-    ours = pd.read_csv(folder / "EnsembleCumulativeAccuracy-train-last-micro-margin.csv")
+    ours = pd.read_csv(ensemble_scores(scores, "train-last-micro-margin"))
     for column in ("filename", "device", "sum", "count", "mean", "encoded", "decoded"):
         assert ours[column].tolist() == host[column].tolist()
     assert (ours["count"] == 6).all()
@@ -110,8 +118,7 @@ def test_ties_are_broken_by_the_mean_margin(project, scores):
             for each in saved
         ]
     )
-    folder = scores / "EnsembleCumulativeAccuracy"
-    ours = pd.read_csv(folder / "EnsembleCumulativeAccuracy-train-last-micro-margin.csv")
+    ours = pd.read_csv(ensemble_scores(scores, "train-last-micro-margin"))
     expected = np.lexsort([-pooled.margin, -pooled.cumulative_accuracy])
     assert np.argsort(ours["ranks"]).tolist() == expected.tolist()
     np.testing.assert_allclose(np.sort(ours["ranks"]), np.linspace(0, 1, len(ours)))
@@ -123,11 +130,22 @@ def test_a_curriculum_is_trained_from_the_scores(project, scores, command):
     (run,) = find_runs(project / "results", "paced")
     assert "EnsembleCumulativeAccuracy-train-last-micro-margin" in run.name
     assert pd.read_csv(run.path / "pace.csv")["dataset_size"].tolist()[0] == 9
-    table = pd.read_csv(
-        scores / "EnsembleCumulativeAccuracy/EnsembleCumulativeAccuracy-train-last-micro-margin.csv"
-    )
+    path = ensemble_scores(scores, "train-last-micro-margin")
+    table = pd.read_csv(path)
+    traced = yaml.safe_load(path.with_suffix(".yaml").read_text())
+    assert list(traced["runs"]) == [r.name for r in find_runs(project / "results", "clean")]
+    assert path.stem in run.name
     seen = set(read_outputs(run, "train_online", 1).indices.tolist())
     assert seen == set(np.argsort(table["ranks"])[:9].tolist())
+
+
+def test_a_training_takes_the_scores_of_the_runs_it_names_or_none(project, command):
+    one = find_runs(project / "results", "clean")[0].name  # scores exist for both runs together
+    arguments = ["-cn", "paced", f"curriculum.scoring.run_name={one}", "experiment_id=other"]
+    result = command("aucurriculum", "train", *arguments, cwd=project, check=False)
+    assert result.returncode != 0
+    assert "EnsembleCumulativeAccuracy-train-last-micro-margin-" in result.stderr
+    assert not list((project / "results/other").rglob("metrics.csv"))
 
 
 def test_nothing_is_answered_from_earlier_scores(project, tmp_path, command):
@@ -146,20 +164,21 @@ def test_nothing_is_answered_from_earlier_scores(project, tmp_path, command):
         "curriculum.scoring.subset=train,dev", "curriculum.scoring.average=macro",
         cwd=folder,
     )  # fmt: skip
-    scores = folder / "results/clean/curriculum/EnsembleCumulativeAccuracy"
+    scores = folder / "results/clean/curriculum"
     hits = sum(
         (s.outputs.argmax(axis=1) == s.targets).astype(int)
         for run in runs
         for s in [read_outputs(run, "train", epoch) for epoch in (1, 2, 3)]
     )
-    name = "EnsembleCumulativeAccuracy-{}-last-macro-{}.csv"
-    first = pd.read_csv(scores / name.format("train", "first"))
+    first = pd.read_csv(ensemble_scores(scores, "train-last-macro-first"))
     assert first["sum"].tolist() == hits.tolist()
     assert np.argsort(first["ranks"]).tolist() == np.argsort(-hits, kind="stable").tolist()
-    drawn = pd.read_csv(scores / name.format("train", 7))
+    drawn = pd.read_csv(ensemble_scores(scores, "train-last-macro-7"))
     assert drawn["sum"].tolist() == hits.tolist()
     assert drawn["ranks"].tolist() != first["ranks"].tolist()
-    dev = pd.read_csv(scores / name.format("dev", "first"))
+    dev = pd.read_csv(ensemble_scores(scores, "dev-last-macro-first"))
     assert dev["filename"].str.startswith("dev").all()
-    per_run = pd.read_csv(scores / names(folder, "last")[0] / "scores.csv")
+    per_run = pd.read_csv(
+        scores / "EnsembleCumulativeAccuracy" / names(folder, "last")[0] / "scores.csv"
+    )
     assert per_run["filename"].tolist() == dev["filename"].tolist()  # the last one that was scored

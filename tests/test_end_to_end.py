@@ -1,7 +1,10 @@
 """The real commands, as a user calls them: made data here, recorded speech where it is at hand."""
 
 import json
+import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +15,7 @@ import soundfile
 from autrainer_ext.runs import find_runs, read_outputs
 from autrainer_ext_plugins.commands.demo import SCORES
 
-# one worker, so that the demo runs once
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("demo")]
+pytestmark = pytest.mark.slow
 
 SCENES = 6
 TEST_CLIPS = 600
@@ -72,7 +74,7 @@ def test_demo_is_clearly_above_chance(runs):
 
 
 def test_demo_scores_every_training_clip(demo):
-    scores = pd.read_csv(demo[0] / SCORES)
+    scores = pd.read_csv(next(demo[0].glob(SCORES)))
     table = pd.read_csv(demo[0] / "data/ToyScenes/train.csv")
     assert scores["filename"].tolist() == table["filename"].tolist()
     assert scores["mean"].between(0, 1).all()
@@ -149,6 +151,29 @@ def test_curriculum_trains_on_the_scores(command, demo):
     assert pace["dataset_size"].iloc[-1] == 1058
     # sampling keeps the share of every scene, rounded
     assert len(read_outputs(run, "train_online", 1).indices) == 318
+
+
+def test_recipes_of_the_readme_run_after_the_demo(demo, root, tmp_path):
+    (recipes,) = re.findall(
+        r"^## Recipes\n.*?(?=^## )", (root / "README.md").read_text(), re.M | re.S
+    )
+    folder = tmp_path / "autrainer-ext-demo"
+    shutil.copytree(demo[0], folder)
+    (tmp_path / ".venv").symlink_to(sys.prefix)
+    for recording in sorted((folder / "recordings").iterdir())[3:]:
+        recording.unlink()  # three are enough
+    (folder / "conf").mkdir()
+    for name in ("ext_demo", "ext_demo_curriculum"):  # fewer epochs and seeds than in the README
+        text = (root / f"conf/{name}.yaml").read_text().replace("iterations: 10", "iterations: 2")
+        (folder / f"conf/{name}.yaml").write_text(text.replace("seed: 1,2,3", "seed: 1"))
+    script = "".join(re.findall(r"^```sh\n(.*?)^```", recipes, re.M | re.S))
+    ran = subprocess.run(
+        ["bash", "-ec", script], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 0, ran.stderr
+    named = re.findall(r"`((?:results|explanations)/[^`]*)`", recipes)
+    assert len(named) >= 4
+    assert [path for path in named if not (folder / path).exists()] == []
 
 
 @pytest.fixture(scope="module")

@@ -1,9 +1,10 @@
 """Adaptation methods that are fully described by their parameters and their loss terms.
 
-Methods with a procedure of their own are in `sar`, `lame` and `ntta`.
+Methods with a procedure of their own are in `sar`, `lame`, `t3a` and `ntta`.
 """
 
 import math
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -111,16 +112,21 @@ class EATA(AdaptationMethod):
 
     A prediction counts if its entropy is below 0.4 ln C and the absolute cosine between it and the
     moving average of the counted predictions is below `max_similarity`. Confident predictions get
-    larger weights. The regulariser of the paper is left out: it needs source data.
+    larger weights. With features of the source, changes of the parameters that its predictions
+    depend on are penalised: sum_i F_i (parameter_i - source parameter_i)^2, weighted, where F is
+    the mean square of the gradient of the cross-entropy with the predicted class.
 
     Args:
         model: See `AdaptationMethod`, also for all other arguments.
+        source: Batches of features as in training, each of shape (N, ...); the paper uses 2,000
+            samples. Default: none, no penalty (ETA in the paper).
+        fisher_weight: Weight of the penalty. Default: 2000, as in the paper.
         max_similarity: Largest absolute cosine of a prediction that is not redundant, in [0, 1].
             Default: None for 0.05 sqrt(1000 / C), at most 1. The paper sets 0.05 for 1000 classes;
             the cosine of a certain and an even prediction is 1 / sqrt(C).
 
     Source:
-        Niu et al. (2022), Efficient test-time model adaptation without forgetting, equations 2-5.
+        Niu et al. (2022), Efficient test-time model adaptation without forgetting, equations 2-9.
     """
 
     name = "eata"
@@ -130,9 +136,14 @@ class EATA(AdaptationMethod):
         model: nn.Module,
         *,
         max_similarity: float | None = None,
+        source: Iterable[torch.Tensor] = (),
+        fisher_weight: float = 2000.0,
         **options: "Unpack[LearningOptions]",
     ) -> None:
         super().__init__(model, **options)
+        self.fisher_weight = fisher_weight
+        self._fisher = self._estimate_fisher(source)
+        self._source = [parameter.detach().clone() for parameter in self.learning]
         scaled = min(1.0, 0.05 * math.sqrt(1000 / self.n_classes))
         self.max_similarity = scaled if max_similarity is None else max_similarity
         self._average: torch.Tensor | None = None
@@ -165,4 +176,25 @@ class EATA(AdaptationMethod):
         old = mean if self._average is None else self._average
         self._average = 0.9 * old + 0.1 * mean
         weights = torch.exp(margin - values.detach())
-        return {"entropy": (weights * values)[counts].mean()}
+        return {"entropy": (weights * values)[counts].mean()} | self._penalty()
+
+    def _penalty(self) -> dict[str, torch.Tensor]:
+        moves = [
+            (fisher * (parameter - source) ** 2).sum()
+            for fisher, parameter, source in zip(
+                self._fisher, self.learning, self._source, strict=False
+            )
+        ]
+        return {"fisher": self.fisher_weight * torch.stack(moves).sum()} if moves else {}
+
+    def _estimate_fisher(self, source: Iterable[torch.Tensor]) -> list[torch.Tensor]:
+        """Mean square of the gradients over batches, one tensor per learnt parameter, or none."""
+        squares: list[list[torch.Tensor]] = []
+        for features in source:
+            with torch.enable_grad(), self._running(len(features)):
+                logits = self.model(features)
+            loss = nn.functional.cross_entropy(logits, logits.argmax(dim=1))
+            squares.append([g**2 for g in torch.autograd.grad(loss, self.learning)])
+        self._snapshot.restore()  # batches moved the statistics
+        self.model.eval()
+        return [torch.stack(parts).mean(dim=0) for parts in zip(*squares, strict=True)]

@@ -11,10 +11,11 @@ from .methods import EATA, SHOT, BatchNormStatistics, Source, Tent
 from .ntta import NTTA
 from .procedure import AdaptationMethod
 from .sar import SAR
+from .t3a import T3A
 
 ADAPTATION_METHODS: dict[str, type[AdaptationMethod]] = {
     method.name: method
-    for method in (Source, BatchNormStatistics, Tent, SHOT, EATA, SAR, LAME, NTTA)
+    for method in (Source, BatchNormStatistics, Tent, SHOT, EATA, SAR, LAME, T3A, NTTA)
 }
 
 

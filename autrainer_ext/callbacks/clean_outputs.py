@@ -33,8 +33,9 @@ class CleanOutputs(CallbackMixin):
     - `test_*.npy`: the test split.
 
     It also saves the tables of the splits as `_metadata/{train,dev,test}.csv`, so that results
-    can be grouped by their columns without the data, and the names of the index, target and
-    stratification columns as `_metadata/columns.yaml`.
+    can be grouped by their columns without the data, the names of the index, target and
+    stratification columns as `_metadata/columns.yaml`, and as `_metadata/clean_outputs.yaml` at
+    which iterations outputs are saved, so that missing ones are noticed.
 
     Training is not affected: random numbers, batches and weights stay the same.
 
@@ -69,6 +70,10 @@ class CleanOutputs(CallbackMixin):
         }
         with atomic_file(folder / "columns.yaml") as path:
             path.write_text(yaml.safe_dump(columns, sort_keys=False))
+        # a continued run starts later; what the run before saved was up to its own settings
+        schedule = {"every": self.every, "first": int(trainer.initial_iteration)}
+        with atomic_file(folder / "clean_outputs.yaml") as path:
+            path.write_text(yaml.safe_dump(schedule, sort_keys=False))
 
     def cb_on_val_end(
         self, trainer: "ModularTaskTrainer", iteration: int, val_results: dict

@@ -1,10 +1,12 @@
 """Callback that runs post-processing plugins at the end of training."""
 
+import dataclasses
 import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+import matplotlib as mpl
 from omegaconf import OmegaConf
 
 from autrainer_ext.compat import CallbackMixin
@@ -42,12 +44,14 @@ class RunPlugins(CallbackMixin):
         # this training has run the code of its own model and data set already
         for part in (trainer.model, trainer.data):
             trust(type(part).__module__.partition(".")[0])
-        run = read_run(trainer.output_directory)
+        run = dataclasses.replace(read_run(trainer.output_directory), has_ended=True)
         for plugin in self.plugins:
             folder = Path(trainer.output_directory).parents[1] / plugin.folder / run.name
             try:
                 folder.mkdir(parents=True, exist_ok=True)
-                plugin.run(suitable_runs(plugin, [run]), folder)
+                with mpl.rc_context():
+                    mpl.rcdefaults()  # the host has set its own style for its plots
+                    plugin.run(suitable_runs(plugin, [run]), folder)
             except Exception as error:
                 _LOG.warning("%s of '%s': %s", type(plugin).__name__, run.name, error)
 

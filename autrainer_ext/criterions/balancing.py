@@ -119,8 +119,8 @@ class BalancingLoss(_Loss, ABC):
             Reduced loss, or one loss per sample if `reduction` is "none".
 
         Raises:
-            ValueError: If the class counts are not set, shapes do not match or `reduction` is
-                unknown.
+            ValueError: If the class counts are not set, shapes do not match, class indices are not
+                integers or `reduction` is unknown.
         """
         self._check(logits, target)
         if logits.dtype in (torch.float16, torch.bfloat16):
@@ -149,6 +149,11 @@ class BalancingLoss(_Loss, ABC):
             raise ValueError(
                 f"{name} expects class indices of shape ({len(logits)},) or shares of shape "
                 f"{tuple(logits.shape)}, got {tuple(target.shape)}."
+            )
+        if target.ndim == 1 and target.is_floating_point():
+            raise ValueError(
+                f"{name} expects class indices as integers, got {target.dtype}: "
+                "numbers with decimals are no classes."
             )
 
 

@@ -53,7 +53,8 @@ class FocalLoss(BalancingLoss):
         n_classes = logits.shape[1]
         shares = F.one_hot(target, n_classes).to(logits) if target.ndim == 1 else target
         shares = (1 - self.label_smoothing) * shares + self.label_smoothing / n_classes
-        log_p = logits.log_softmax(dim=1)
+        # classes without a share add nothing, also where their logit is -inf
+        log_p = logits.log_softmax(dim=1).masked_fill(shares == 0, 0)
         # 1 - p without cancellation; not zero, where gamma < 1 has no finite gradient
         miss = (-torch.expm1(log_p)).clamp_min(torch.finfo(log_p.dtype).tiny)
         return -(shares * weight * miss**self.gamma * log_p).sum(dim=1)

@@ -1,5 +1,6 @@
 """LDAM loss: label-distribution-aware margins with deferred re-weighting."""
 
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import torch
@@ -88,7 +89,9 @@ class LDAMLoss(CallbackMixin, BalancingLoss):
     def cb_on_iteration_begin(self, trainer: "ModularTaskTrainer", iteration: int) -> None:
         """Use the class weights if the share `reweight_after` of all iterations is over."""
         if self.reweight_after is not None:
-            self._reweight(iteration > self.reweight_after * trainer.cfg.iterations)
+            # exact in decimals: as floating-point numbers 0.29 * 100 is less than 29
+            begin = Fraction(str(self.reweight_after)) * trainer.cfg.iterations
+            self._reweight(iteration > begin)
 
     def _reweight(self, is_on: bool) -> None:
         counts = self.counts.numpy()
@@ -99,5 +102,8 @@ class LDAMLoss(CallbackMixin, BalancingLoss):
     ) -> torch.Tensor:
         """Weighted loss of every sample, shape (N,)."""
         shares = F.one_hot(target, logits.shape[1]) if target.ndim == 1 else target
-        adjusted = self.scale * (logits - shares * self.margins.to(logits))
+        # adding a constant to the logits changes nothing; the largest one as zero cannot overflow
+        centred = logits - logits.detach().amax(dim=1, keepdim=True)
+        adjusted = self.scale * (centred - shares * self.margins.to(logits))
+        adjusted = adjusted.clamp_min(torch.finfo(adjusted.dtype).min)
         return F.cross_entropy(adjusted, target, weight, reduction="none")

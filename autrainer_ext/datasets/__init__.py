@@ -6,6 +6,7 @@ from .esc50 import ESC50
 from .fsdd import FSDD
 from .fsdd_devices import FSDDDevices
 from .long_tailed import LongTailedFSDD, PartitionedTAU22
+from .mislabelled import MislabelledFSDD
 from .official import OfficialSplitDataset
 from .tau_urban_2022 import TAUUrbanAcousticScenes2022Mobile
 from .toy_scenes import ToyScenes
@@ -18,6 +19,7 @@ __all__ = [
     "CochlScene",
     "FSDDDevices",
     "LongTailedFSDD",
+    "MislabelledFSDD",
     "OfficialSplitDataset",
     "PartitionedTAU22",
     "TAUUrbanAcousticScenes2022Mobile",

@@ -1,8 +1,8 @@
 """Agreement of runs about the difficulty of samples: rank correlations with intervals.
 
-Agreement is measured on a score with few distinct values, such as cumulative accuracy. The rank
-correlation of two scores then depends only on their contingency table: the number of samples for
-each pair of values.
+The rank correlation of two scores depends only on their contingency table: the number of samples
+for each pair of values. It is used for scores with few distinct values, such as the cumulative
+accuracy of runs of equal length. For scores with many values, samples are sorted instead.
 """
 
 import math
@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.stats import kendalltau, rankdata
 
-_MAX_CELLS = 2**24
+_CELLS_PER_SAMPLE = 64  # of a contingency table above which sorting the samples is faster
 
 
 @dataclass(frozen=True)
@@ -112,8 +113,7 @@ def correlate_pairs(
         Correlations of every pair.
 
     Raises:
-        ValueError: If there are no samples, scores are nan, or two scores have so many distinct
-            values that their contingency table has more than 16.8 million cells.
+        ValueError: If there are no samples or scores are nan.
 
     Example:
         >>> scores = np.array([[0.0, 0.5, 1.0], [0.0, 0.5, 1.0], [1.0, 0.5, 0.0]])
@@ -129,15 +129,10 @@ def correlate_pairs(
     pairs = list(pairs)
     n_samples = scores.shape[1]
     values = [levels(row) for row in scores]
-    contingency = [cells(values[i], values[j]) for i, j in pairs]
+    correlations = [_correlation(values[i], values[j]) for i, j in pairs]
 
-    def correlate(weights: np.ndarray | None) -> list[tuple[float, float]]:
-        return [
-            rank_correlations(
-                np.bincount(cell, weights, math.prod(shape)).reshape(shape).astype(float)
-            )
-            for cell, shape in contingency
-        ]
+    def correlate(counts: np.ndarray) -> list[tuple[float, float]]:
+        return [correlation(counts) for correlation in correlations]
 
     generator = np.random.default_rng(seed)
     resampled = [
@@ -146,7 +141,7 @@ def correlate_pairs(
     ]
     return PairCorrelations(
         pairs=pairs,
-        observed=np.array(correlate(None)).reshape(len(pairs), 2),
+        observed=np.array(correlate(np.ones(n_samples, dtype=int))).reshape(len(pairs), 2),
         resampled=np.array(resampled).reshape(n_resamples, len(pairs), 2),
     )
 
@@ -215,31 +210,29 @@ def levels(scores: np.ndarray) -> np.ndarray:
     return np.unique(scores, return_inverse=True)[1]
 
 
-def cells(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, tuple[int, int]]:
-    """Cell of every sample in the contingency table of two scores.
-
-    Args:
-        first: Levels of the first score, see `levels`, shape (N,).
-        second: Levels of the second score, shape (N,).
-
-    Returns:
-        Flat, row-major cell index of every sample, shape (N,), and the shape of the table.
-
-    Raises:
-        ValueError: If the table would have more than 16.8 million cells.
-
-    Example:
-        >>> cell, shape = cells(np.array([0, 1, 1]), np.array([2, 0, 1]))
-        >>> cell.tolist(), shape
-        ([2, 3, 4], (2, 3))
-    """
+def _correlation(
+    first: np.ndarray, second: np.ndarray
+) -> Callable[[np.ndarray], tuple[float, float]]:
+    """Function from how often each sample is drawn to the rank correlations of two scores."""
     shape = int(first.max()) + 1, int(second.max()) + 1
-    if math.prod(shape) > _MAX_CELLS:
-        raise ValueError(
-            f"Scores have too many distinct values, {shape[0]} and {shape[1]}: their product must "
-            f"be at most {_MAX_CELLS}. Round them."
+    if math.prod(shape) > _CELLS_PER_SAMPLE * len(first):
+        return lambda counts: _sorted_correlations(
+            np.repeat(first, counts), np.repeat(second, counts)
         )
-    return first * shape[1] + second, shape
+    cells = first * shape[1] + second
+
+    def of_table(counts: np.ndarray) -> tuple[float, float]:
+        return rank_correlations(np.bincount(cells, counts, math.prod(shape)).reshape(shape))
+
+    return of_table
+
+
+def _sorted_correlations(first: np.ndarray, second: np.ndarray) -> tuple[float, float]:
+    """Spearman's rho and Kendall's tau-b of samples, as `rank_correlations`."""
+    if np.ptp(first) == 0 or np.ptp(second) == 0:
+        return math.nan, math.nan
+    rho = np.corrcoef(rankdata(first), rankdata(second))[0, 1]
+    return float(np.clip(rho, -1, 1)), float(kendalltau(first, second).statistic)
 
 
 def _untied(counts: np.ndarray) -> float:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import yaml
 
 from autrainer_ext.errors import unknown_name
 from autrainer_ext.runs import (
@@ -70,7 +71,7 @@ def measure_saved(run: Run, split: str = "train", *, stop: str = "best") -> Meas
         raise unknown_name("split", split, CLEAN_SPLITS)
     if stop not in STOPS:
         raise unknown_name("stop", stop, STOPS)
-    iterations, best = _iterations(run, split, stop)
+    iterations, best = scored_iterations(run, split, stop)
     targets = read_outputs(run, split, iterations[0]).targets
     try:
         difficulty = measure_run(_outputs(run, split, iterations, targets), targets, best=best)
@@ -110,8 +111,20 @@ def check_same_samples(measured: Sequence[MeasuredRun]) -> None:
             )
 
 
-def _iterations(run: Run, split: str, stop: str) -> tuple[list[int], int]:
-    """Iterations up to the stop, and the best of them."""
+def scored_iterations(run: Run, split: str, stop: str) -> tuple[list[int], int]:
+    """List the iterations that are scored.
+
+    Args:
+        run: Completed run.
+        split: "train", "dev" or "test".
+        stop: "best" for the iterations up to the best one on dev, "last" for all.
+
+    Returns:
+        Iterations in ascending order, and the best of them.
+
+    Raises:
+        ValueError: If the run is incomplete or outputs are missing.
+    """
     if not run.is_complete:
         raise ValueError(f"Run '{run.name}' was cut off: it has no metrics.csv.")
     saved = iterations_with(run, split)
@@ -133,16 +146,39 @@ def _iterations(run: Run, split: str, stop: str) -> tuple[list[int], int]:
 def _check_complete(run: Run, split: str, saved: list[int]) -> None:
     """Check that no iteration is missing.
 
-    Outputs are saved every k iterations, and possibly also at the last one.
+    Dev outputs are saved at every evaluation, those of the other splits every k iterations, and at
+    the last one. A continued run may have had another k before; there, the saved iterations only
+    have to be equally spaced.
     """
     last = run.config["iterations"]
-    spaced = [iteration for iteration in saved if iteration != last] or saved
-    expected = range(math.gcd(*spaced), last + 1, math.gcd(*spaced))
-    missing = sorted(set(expected) - set(saved))
+    every, first = (1, 1) if split == "dev" else _schedule(run)
+    evaluations = range(
+        run.config.get("eval_frequency", 1), last + 1, run.config.get("eval_frequency", 1)
+    )
+    expected = {i for i in evaluations if i >= first and (i % every == 0 or i == last)}
+    before = [i for i in saved if i < first]
+    expected |= set(range(math.gcd(*before), max(before), math.gcd(*before))) if before else set()
+    missing = sorted(expected - set(saved))
     if missing:
         raise ValueError(
             f"Run '{run.name}' lacks {split} outputs of iteration {', '.join(map(str, missing))}."
         )
+
+
+def _schedule(run: Run) -> tuple[int, int]:
+    """Spacing of the clean outputs of a run, and the iteration from which it holds."""
+    path = run.path / "_metadata" / "clean_outputs.yaml"
+    if path.is_file():
+        try:
+            saved = yaml.safe_load(path.read_text(encoding="utf-8"))
+            return int(saved["every"]), int(saved["first"])
+        except (TypeError, KeyError, ValueError, RecursionError, yaml.YAMLError) as error:
+            raise ValueError(f"File '{path}' is damaged: it holds no spacing.") from error
+    for callback in run.config.get("callbacks") or []:
+        for name, settings in (callback if isinstance(callback, dict) else {callback: {}}).items():
+            if str(name).endswith("CleanOutputs"):
+                return int((settings or {}).get("every", 1)), 1
+    return 1, 1
 
 
 def _outputs(

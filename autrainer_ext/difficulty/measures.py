@@ -61,7 +61,9 @@ class SampleDifficulty:
         cumulative_probability: Mean probability of the true class, in [0, 1].
         first_learnt: Share of the checkpoints of a run before the first one from which all are
             correct, mean over runs, in [0, 1]: 0 if all are correct, 1 if the last is wrong.
-        forgetting_events: Number of correct checkpoints followed by a wrong one, mean over runs.
+        forgetting_events: Number of correct checkpoints followed by a wrong one, mean over the runs
+            with a correct checkpoint; infinite if no run has one.
+        never_learnt: Share of the runs without a correct checkpoint, in [0, 1].
         confidence: Probability of the true class, mean over the checkpoints of a run, then over
             runs.
         variability: Standard deviation over the checkpoints of a run of the probability of the
@@ -76,6 +78,7 @@ class SampleDifficulty:
     cumulative_probability: np.ndarray
     first_learnt: np.ndarray
     forgetting_events: np.ndarray
+    never_learnt: np.ndarray
     confidence: np.ndarray
     variability: np.ndarray
     loss: np.ndarray
@@ -200,6 +203,7 @@ def pool_runs(runs: Sequence[RunDifficulty], *, average: str = "micro") -> Sampl
         run.squared_probability / run.n_checkpoints - confidence**2
         for run, confidence in zip(runs, confidences, strict=True)
     ]
+    is_learnt = np.stack([run.hits > 0 for run in runs])
     needed = [np.searchsorted(run.iterations, run.first_learnt) / run.n_checkpoints for run in runs]
     return SampleDifficulty(
         hits=np.sum([run.hits for run in runs], axis=0),
@@ -211,7 +215,13 @@ def pool_runs(runs: Sequence[RunDifficulty], *, average: str = "micro") -> Sampl
             [run.probability * w for run, w in zip(runs, weights, strict=True)]
         ),
         first_learnt=_sum(needed) / len(runs),
-        forgetting_events=np.sum([run.forgetting_events for run in runs], axis=0) / len(runs),
+        forgetting_events=np.divide(
+            np.sum([run.forgetting_events for run in runs], axis=0),
+            is_learnt.sum(axis=0),
+            out=np.full(len(runs[0].hits), np.inf),
+            where=is_learnt.any(axis=0),
+        ),
+        never_learnt=1 - is_learnt.sum(axis=0) / len(runs),
         confidence=_sum(confidences) / len(runs),
         # rounding errors may make a variance of zero slightly negative
         variability=_sum([np.sqrt(np.maximum(v, 0)) for v in variances]) / len(runs),

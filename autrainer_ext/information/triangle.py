@@ -153,6 +153,10 @@ def _share(
     if h_uniform == 0:
         zero = np.zeros_like(shared)
         return TrianglePoint(zero + 1, zero, zero)
-    return TrianglePoint(
-        without_rounding(divergence) / h_uniform, shared / h_uniform, rest / h_uniform
-    )
+    shares = (without_rounding(divergence), shared, rest)
+    return TrianglePoint(*(_without_excess(each / h_uniform) for each in shares))
+
+
+def _without_excess(share: np.ndarray) -> np.ndarray:
+    """Replace shares that rounding errors lift above one by one."""
+    return np.where(np.abs(share - 1) < 1e-13, 1.0, share)

@@ -21,11 +21,14 @@ class Run:
         config: Configuration of the training, from `.hydra/config.yaml`. A missing setting is a
             `ValueError` that names the file and the setting.
         iterations: Evaluated iterations in ascending order, with the folder of each.
+        has_ended: Whether training is known to have ended, for callbacks at its end: the host
+            writes `metrics.csv` after them.
     """
 
     path: Path
     config: Mapping[str, Any]
     iterations: dict[int, Path]
+    has_ended: bool = False
 
     @property
     def name(self) -> str:
@@ -45,7 +48,7 @@ class Run:
     @property
     def is_complete(self) -> bool:
         """Whether training finished: the host writes `metrics.csv` last."""
-        return (self.path / "metrics.csv").is_file()
+        return self.has_ended or (self.path / "metrics.csv").is_file()
 
 
 class _Settings(dict[str, Any]):

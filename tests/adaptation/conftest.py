@@ -12,6 +12,7 @@ from autrainer_ext.adaptation.lame import LAME
 from autrainer_ext.adaptation.methods import EATA, SHOT, BatchNormStatistics, Source, Tent
 from autrainer_ext.adaptation.ntta import NTTA
 from autrainer_ext.adaptation.sar import SAR
+from autrainer_ext.adaptation.t3a import T3A
 
 METHODS = {
     "source": Source,
@@ -21,13 +22,14 @@ METHODS = {
     "eata": lambda m: EATA(m, learning_rate=0.01),
     "sar": lambda m: SAR(m, learning_rate=0.01),
     "lame": LAME,
+    "t3a": T3A,
     "ntta": lambda m: NTTA(m, learning_rate=0.01, guard=CollapseGuard(narrow=0)),
     "ntta of everything": lambda m: NTTA(
         m, entropy=0.5, generalised_entropy=0.5, diversity=0.5, consistency=0.5, parameters="all",
         optimizer="sgd", guard=False
     ),
 }  # fmt: skip
-LEARNERS = [name for name in METHODS if name not in ("source", "batch_norm", "lame")]
+LEARNERS = [name for name in METHODS if name not in ("source", "batch_norm", "lame", "t3a")]
 N_CLASSES = 3
 
 

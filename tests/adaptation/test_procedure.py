@@ -16,7 +16,7 @@ def test_reset_restores_every_bit(name, model, data):
     features, _ = data
     method = METHODS[name](model)
     first = [method.step(features[:32]).logits for _ in range(3)]
-    if name not in ("source", "lame"):
+    if name not in ("source", "lame", "t3a"):
         assert not same_bits(before, state(model))
     method.reset()
     assert same_bits(before, state(model))

@@ -1,8 +1,12 @@
+import shutil
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
+import matplotlib as mpl
 import pandas as pd
 import pytest
+from matplotlib import pyplot as plt
 from omegaconf import OmegaConf
 
 from autrainer_ext.callbacks import RunPlugins
@@ -26,6 +30,22 @@ def test_a_plugin_that_fails_is_a_warning(tiny):
             f"RunNames of '{run.name}': this run is not to its liking."
             in (run.path / "training.log").read_text()
         )
+
+
+@pytest.mark.slow
+def test_difficulty_is_scored_and_drawn_before_the_host_ends_the_run(tiny, tmp_path):
+    source = find_runs(tiny / "results", "clean")[0].path
+    run = tmp_path / "results/clean/training" / source.name
+    shutil.copytree(source, run)
+    (run / "metrics.csv").unlink()  # the host writes it after the callbacks
+    trainer = SimpleNamespace(model=None, data=None, output_directory=run)
+    settings = {"gallery": False, "n_resamples": 3}
+    with mpl.rc_context({"figure.facecolor": "red", "savefig.facecolor": "red"}):  # of the host
+        RunPlugins([{"Difficulty": settings}]).cb_on_train_end(trainer)
+        assert mpl.rcParams["figure.facecolor"] == "red"
+    folder = tmp_path / "results/clean/difficulty" / run.name
+    assert len(pd.read_csv(folder / "scores.csv").query("split == 'train'")) == 36
+    assert plt.imread(folder / "cartography.png")[0, 0, :3].tolist() == [1, 1, 1]
 
 
 @pytest.mark.parametrize("name", ["EntropyTriangle", TRIANGLE])

@@ -204,6 +204,13 @@ def test_shapes_are_checked(name):
 
 
 @every
+def test_numbers_with_decimals_are_no_classes(name):
+    logits, _ = batch(2)
+    with pytest.raises(ValueError, match="class indices as integers, got torch.float32"):
+        make(name)(logits, torch.tensor([1.7, 0.0]))
+
+
+@every
 def test_reduction_that_does_not_exist_is_an_error(name):
     with pytest.raises(ValueError, match="Unknown reduction 'max'. Choose from: none, mean, sum"):
         make(name, reduction="max")

@@ -103,3 +103,17 @@ def test_small_misses_are_not_rounded_away():
 def test_negative_gamma_is_rejected(gamma):
     with pytest.raises(ValueError, match="Argument 'gamma' must be at least 0, got"):
         FocalLoss(gamma)
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 2.0])
+def test_excluded_class_changes_nothing_for_the_others(gamma):
+    logits = torch.tensor([[1.0, 0.5, -math.inf, 0.0]], requires_grad=True)
+    loss = make(gamma=gamma)(logits, torch.tensor([1]))
+    without = FocalLoss(gamma=gamma)
+    without.set_counts([1, 1, 1])
+    assert loss.item() == pytest.approx(
+        without(torch.tensor([[1.0, 0.5, 0.0]]), torch.tensor([1])).item()
+    )
+    loss.backward()
+    assert logits.grad.isfinite().all()
+    assert make(gamma=gamma)(logits, torch.tensor([2])).item() == math.inf

@@ -83,7 +83,8 @@ def weights_over(iterations, **kwargs):
 
 
 @pytest.mark.parametrize(
-    ("share", "iterations", "first"), [(0.8, 200, 161), (0.8, 10, 9), (0.5, 5, 3), (0.0, 4, 1)]
+    ("share", "iterations", "first"),
+    [(0.8, 200, 161), (0.8, 10, 9), (0.5, 5, 3), (0.0, 4, 1), (0.29, 100, 30)],
 )
 def test_weights_begin_after_their_share_of_the_iterations(share, iterations, first):
     expected = [iteration >= first for iteration in range(1, iterations + 1)]
@@ -139,3 +140,14 @@ def test_copy_of_the_tracker_keeps_the_first_phase():
 def test_settings_out_of_range_are_rejected(settings, message):
     with pytest.raises(ValueError, match=message):
         LDAMLoss(**settings)
+
+
+@pytest.mark.parametrize("mixed", [False, True])
+def test_logits_at_the_limit_of_the_type_do_not_overflow(mixed):
+    logits = torch.tensor([[3e37, 2.9e37, 0.0, -3e37]], requires_grad=True)
+    target = torch.tensor([0])
+    value = make(scale=30.0)(logits, F.one_hot(target, 4).float() if mixed else target)
+    assert value.item() == 0
+    value.backward()
+    assert logits.grad.isfinite().all()
+    assert make(scale=30.0)(logits, torch.tensor([3])).item() > 1e38

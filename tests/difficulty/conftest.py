@@ -17,6 +17,7 @@ def make_run(tmp_path):
         path = tmp_path / "results/some/training" / name
         config = {
             "iterations": iterations or epochs[-1],
+            "callbacks": [{"autrainer_ext.callbacks.CleanOutputs": {"every": every}}],
             "dataset": {"target_column": "label", "index_column": "filename"},
         }
         files = {

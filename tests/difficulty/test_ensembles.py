@@ -70,3 +70,27 @@ def test_means_over_all_subsets_do_not_depend_on_the_order_of_runs(seed, average
     first = ensemble_sizes(hits, lengths.tolist(), average=average)
     other = ensemble_sizes(hits[order], lengths[order].tolist(), average=average)
     np.testing.assert_allclose(first.with_all, other.with_all)
+
+
+def test_macro_averages_of_long_runs_of_different_lengths_have_an_agreement():
+    rng = np.random.default_rng(5)
+    lengths = [37, 41, 43, 46, 47, 50]
+    ease = rng.beta(2, 1, size=5000)
+    hits = np.stack([rng.binomial(n, ease) for n in lengths])
+    found = ensemble_sizes(hits, lengths, average="macro", n_subsets=2)
+    assert found.with_all[-1] == pytest.approx(1)
+    assert (np.diff(found.with_all) > 0).all()
+
+
+def test_intervals_hold_the_means_and_narrow_with_more_samples():
+    rng = np.random.default_rng(6)
+    widths = []
+    for n_samples in (100, 1600):
+        hits = noisy_hits(rng, 4, n_samples)
+        found = ensemble_sizes(hits, [10] * 4, n_resamples=60)
+        for name in ("with_all", "with_all_kendall", "disjoint", "disjoint_kendall"):
+            mean, low, high = (getattr(found, f"{name}{end}")[0] for end in ("", "_low", "_high"))
+            assert low < mean < high
+        widths.append(found.disjoint_high[0] - found.disjoint_low[0])
+    assert widths[1] < widths[0] / 2
+    assert found.with_all_kendall[0] < found.with_all[0]

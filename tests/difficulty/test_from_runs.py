@@ -54,12 +54,37 @@ def test_the_order_of_files_changes_nothing(make_run):
 
 def test_evaluations_may_be_rare_and_the_last_one_extra(make_run):
     run = make_run("rare", OUTPUTS, TARGETS, every=3, iterations=13)
-    assert measure_saved(run).difficulty.iterations == (3, 6, 9, 12)
+    with pytest.raises(ValueError, match="'rare' lacks train outputs of iteration 13"):
+        measure_saved(run)
     shutil.copytree(run.path / "epoch_12", run.path / "epoch_13")
     last = measure_saved(read_run(run.path), stop="last")
     assert last.difficulty.iterations == (3, 6, 9, 12, 13)
     single = make_run("single", OUTPUTS[:1], TARGETS, every=5)
     assert measure_saved(single).difficulty.iterations == (5,)
+
+
+@pytest.mark.parametrize("kept", [{5, 10}, {10}])
+def test_the_spacing_is_that_of_the_configuration(make_run, kept):
+    outputs = np.concatenate([OUTPUTS, OUTPUTS, OUTPUTS])[:10]
+    run = make_run("thinned", outputs, TARGETS)
+    assert measure_saved(run, stop="last").difficulty.n_checkpoints == 10
+    for epoch in set(range(1, 11)) - kept:
+        shutil.rmtree(run.path / f"epoch_{epoch}")
+    with pytest.raises(ValueError, match="'thinned' lacks train outputs of iteration 1, 2, 3, 4, "):
+        measure_saved(read_run(run.path), stop="last")
+
+
+def test_a_continued_run_may_have_another_spacing(make_run):
+    outputs = np.concatenate([OUTPUTS, OUTPUTS, OUTPUTS])[:10]
+    run = make_run("continued", outputs, TARGETS)
+    for epoch in (1, 3, 5):  # every second iteration up to 6 was saved, then every one
+        shutil.rmtree(run.path / f"epoch_{epoch}")
+    (run.path / "_metadata/clean_outputs.yaml").write_text("every: 1\nfirst: 7\n")
+    difficulty = measure_saved(read_run(run.path), stop="last").difficulty
+    assert difficulty.iterations == (2, 4, 6, 7, 8, 9, 10)
+    shutil.rmtree(run.path / "epoch_4")
+    with pytest.raises(ValueError, match="lacks train outputs of iteration 4"):
+        measure_saved(read_run(run.path), stop="last")
 
 
 def test_a_best_iteration_between_two_saved_ones_gives_way_to_the_earlier(make_run):

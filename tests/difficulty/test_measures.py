@@ -69,9 +69,21 @@ def test_pooled_measures_worked_out_by_hand():
     assert macro.hits.tolist() == micro.hits.tolist()
     # before it is right for good: 0, 1, 4, 4 of 4 checkpoints and 1, 0, 2, 1 of 2
     np.testing.assert_allclose(micro.first_learnt, [0.25, 0.125, 1, 0.75])
-    np.testing.assert_allclose(micro.forgetting_events, [0, 0, 0.5, 1])
+    # the third is never right in the long run; the fourth is forgotten twice and never
+    np.testing.assert_allclose(micro.forgetting_events, [0, 0, 1, 1])
+    assert micro.never_learnt.tolist() == [0, 0, 0.5, 0]
     np.testing.assert_allclose(micro.margin, [8 / 6, 8 / 6, -8 / 6, 0], atol=1e-15)
     np.testing.assert_allclose(macro.margin, [1, 1.5, -1, 0], atol=1e-15)
+
+
+def test_samples_that_are_never_learnt_are_not_those_that_are_never_forgotten():
+    run = measure_run(logits([[1, 2, 2, 0], [1, 2, 0, 0]]), TARGETS, best=1)
+    pooled = pool_runs([run, run])
+    always, never = TARGETS.tolist().index(1), int(np.argmin(pooled.hits))
+    assert pooled.hits[never] == 0
+    assert pooled.forgetting_events[never] == math.inf
+    assert pooled.never_learnt[never] == 1
+    assert pooled.never_learnt[always] in (0, 1)
 
 
 def test_sums_agree_with_the_definitions_on_all_outputs_at_once():

@@ -113,3 +113,9 @@ def test_host_tracks_tabulates_and_plots_them(trained):
             assert table.loc[iteration, name] == pytest.approx(found[name], abs=1e-6)
     best = read_outputs(run, "dev", int(table["nit"].idxmax()))
     np.testing.assert_array_equal(best.outputs, read_outputs(run, "dev").outputs)
+
+
+@pytest.mark.parametrize("n", range(2, 60))
+def test_perfect_predictions_score_exactly_one(n):
+    y = np.repeat(np.arange(n), 7)
+    assert NormalizedMutualInformation()(y, y) == 1.0

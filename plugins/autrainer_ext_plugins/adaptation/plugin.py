@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 from itertools import product
 from pathlib import Path
 from typing import ClassVar
@@ -124,32 +125,18 @@ class Adaptation(AbstractPlugin):
             if (missing := self._missing(done, *cell))
         ]
         counts = [pd.DataFrame(_read_rows(folder / "recordings.csv"))]
-        recordings: TestRecordings | None = None  # of one run at a time, to save memory
-        for run, corruption, severity, seed, missing in tqdm(cells, desc="Adaptation", unit="cell"):
-            if recordings is None or recordings.run.name != run.name:
-                recordings = read_test_recordings(
-                    run,
-                    audio=self.audio,
-                    select=self.select,
-                    group_column=self.group_column,
-                    length=self.length,
-                )
-                source = ForwardPass(recordings.reader.model, device=str(self.device))
-            sounds = self._read_sounds(corruption, recordings.sample_rate)
-            features = corrupted_features(
-                recordings, corruption, severity, seed=seed, sounds=sounds
-            )
-            before = finite_rows(source(features))
-            features = features.to(self.device)
-            for method, protocol in missing:
-                key = _key_columns(run, corruption, severity, seed, method, protocol)
-                scores, points, correct = self._adapt(
-                    recordings, features, before, method, replace(protocol, seed=seed)
-                )
-                rows.append(key | scores)
-                counts.append(correct.assign(**{name: key[name] for name in CONDITION}))
-                traces += [key | point for point in points]
-            counts = [recording_table(counts)]
+        by_name = {run.name: run for run in runs}
+        # of one run at a time, to save memory
+        read = lru_cache(maxsize=1)(lambda name: self._read_source(by_name[name]))
+        found = self.shards.map(
+            lambda cell: self._adapt_cell(*read(cell[0].name), *cell), cells, name="Adaptation"
+        )
+        for some_rows, some_traces, some_counts in tqdm(
+            found, "Adaptation", len(cells), unit="cell", disable=self.shards.has_bar
+        ):
+            rows += some_rows
+            traces += some_traces
+            counts = [recording_table([*counts, *some_counts])]
             self._write(rows, runs, folder / "results.csv")
             write_table(counts[0], folder / "recordings.csv")
             self._write(traces, runs, folder / "trajectories.csv")
@@ -182,6 +169,43 @@ class Adaptation(AbstractPlugin):
             for method, protocol in product(self.methods, self.protocols)
             if _key_of(_key_columns(run, corruption, severity, seed, method, protocol)) not in done
         ]
+
+    def _read_source(self, run: Run) -> tuple[TestRecordings, ForwardPass]:
+        """Test recordings of a run, and the engine of its network."""
+        recordings = read_test_recordings(
+            run,
+            audio=self.audio,
+            select=self.select,
+            group_column=self.group_column,
+            length=self.length,
+        )
+        return recordings, ForwardPass(recordings.reader.model, device=str(self.device))
+
+    def _adapt_cell(
+        self,
+        recordings: TestRecordings,
+        source: ForwardPass,
+        run: Run,
+        corruption: str,
+        severity: int,
+        seed: int,
+        missing: list[tuple[MethodSettings, Protocol]],
+    ) -> tuple[list[dict], list[dict], list[pd.DataFrame]]:
+        """Rows, points of trajectories and correct recordings of the missing methods of a cell."""
+        sounds = self._read_sounds(corruption, recordings.sample_rate)
+        features = corrupted_features(recordings, corruption, severity, seed=seed, sounds=sounds)
+        before = finite_rows(source(features))
+        features = features.to(self.device)
+        rows, traces, counts = [], [], []
+        for method, protocol in missing:
+            key = _key_columns(run, corruption, severity, seed, method, protocol)
+            scores, points, correct = self._adapt(
+                recordings, features, before, method, replace(protocol, seed=seed)
+            )
+            rows.append(key | scores)
+            counts.append(correct.assign(**{name: key[name] for name in CONDITION}))
+            traces += [key | point for point in points]
+        return rows, traces, counts
 
     def _read_sounds(self, corruption: str, sample_rate: int) -> list[torch.Tensor]:
         needs = ALL_CORRUPTIONS[corruption].needs

@@ -199,6 +199,11 @@ def check_model(directory: Path | str, checkpoint: str) -> None:
         raise ValueError(f"Model directory '{directory}' has no model.yaml.")
 
 
+def is_exported(model: str) -> bool:
+    """Check that a model is named as an exported file, not as a model directory."""
+    return model.endswith(".onnx")
+
+
 def check_inputs(inputs: Iterable[Path | str]) -> None:
     """Check that the inputs exist.
 

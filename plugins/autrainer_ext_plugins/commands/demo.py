@@ -34,10 +34,7 @@ COMMANDS = (
     ("autrainer-ext", "inference", _SERVED, RECORDINGS, "predictions"),
     ("autrainer-ext", "report", "results", EXPERIMENT),
 )
-SCORES = (
-    f"results/{EXPERIMENT}/curriculum/EnsembleCumulativeAccuracy/"
-    "EnsembleCumulativeAccuracy-train-best-micro-margin.csv"
-)
+SCORES = f"results/{EXPERIMENT}/curriculum/EnsembleCumulativeAccuracy/Ensemble*.csv"
 FIGURE = "confusion.png"
 
 
@@ -153,7 +150,10 @@ def _report(directory: Path) -> Iterator[str]:
             f"results/{EXPERIMENT}/entropy_triangle/criteria_test.png",
             "effect of the class weights, in the entropy triangle",
         ),
-        (SCORES, "difficulty of each training clip"),
+        (
+            next(directory.glob(SCORES)).relative_to(directory),
+            "difficulty of each training clip",
+        ),
         (f"{_SERVED}/_test/test_holistic.yaml", "results per device"),
         ("predictions/results.csv", f"predictions for the clips in {RECORDINGS}/"),
     ):

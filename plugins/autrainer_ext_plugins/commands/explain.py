@@ -6,7 +6,7 @@ from pathlib import Path
 
 from autrainer.core.scripts import AbstractScript
 
-from autrainer_ext.explanation.settings import ExplainSettings
+from autrainer_ext.explanation.settings import WINDOWS, ExplainSettings
 from autrainer_ext.style import Style
 
 from .arguments import (
@@ -19,6 +19,7 @@ from .arguments import (
     reporting_errors,
     style_settings,
 )
+from .dividing import add_dividing_options, read_shards
 
 
 @dataclass
@@ -33,6 +34,7 @@ class ExplainArgs:
     listen: list[str]
     noise: list[str]
     alpha: float
+    windows: str
     targets: str | None
     baseline: float | None
     layer: str | None
@@ -52,6 +54,9 @@ class ExplainArgs:
     column_width: float | None
     font_size: float | None
     quiet: bool
+    jobs: int
+    launcher: str | None
+    shard: list[str] | None
 
 
 class ExplainScript(AbstractScript):
@@ -114,6 +119,13 @@ class ExplainScript(AbstractScript):
             default=ExplainSettings.alpha,
             metavar="A",
             help="Share of the clip in the mixture with noise. Default: 0.6 (3.5 dB).",
+        )
+        add(
+            "--windows",
+            default=ExplainSettings.windows,
+            choices=WINDOWS,
+            help="What to explain of recordings longer than what the model hears: the window it\n"
+            "heard (heard, the default), or one window after the other (all).",
         )
         add(
             "--targets",
@@ -181,6 +193,7 @@ class ExplainScript(AbstractScript):
             "font_size",
             "quiet",
         )
+        add_dividing_options(self.parser)
 
     def main(self, args: ExplainArgs) -> None:
         """Run the command; exits with 3 if some files could not be explained.
@@ -204,8 +217,9 @@ class ExplainScript(AbstractScript):
         )
         if work.no_audio_reason and not args.quiet:
             print(f"No audio of the parts: {work.no_audio_reason}")
+        shards = read_shards(args, Path(args.output))
         with style.applied():
-            done = work.run(files, quiet=args.quiet)
+            done = work.run(files, quiet=args.quiet, shards=shards)
         errors = Path(args.output, "errors.csv")
         counts = f"{done.n_explained} of {len(files)} files explained"
         if not done.n_explained:
@@ -237,6 +251,7 @@ def _read_settings(args: ExplainArgs) -> ExplainSettings:
         listen=tuple(args.listen),
         noises=tuple(args.noise),
         alpha=args.alpha,
+        windows=args.windows,
         targets=args.targets,
         baseline=args.baseline,
         layer=args.layer,

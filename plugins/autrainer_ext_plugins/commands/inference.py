@@ -19,10 +19,12 @@ from .arguments import (
     earlier_results,
     find_audio_files,
     find_preprocessing,
+    is_exported,
     progress_bar,
     replace_help,
     reporting_errors,
 )
+from .dividing import add_dividing_options, read_shards
 
 if TYPE_CHECKING:
     from autrainer_ext.serving.inference import BatchedInference
@@ -30,8 +32,8 @@ if TYPE_CHECKING:
 _FILES_AT_ONCE = 64  # of which at most those of one killed process have to be predicted again
 _TABLES = {"results.csv", "results.yaml", "errors.csv"}
 _HELP = {
-    "model": "Run or model directory, or a model of Hugging Face:\n"
-    "hf:repo_id[@revision][:subdir][#local_dir].",
+    "model": "Run or model directory, a file of 'autrainer-ext export' (.onnx), or a model of\n"
+    "Hugging Face: hf:repo_id[@revision][:subdir][#local_dir].",
     "input": "",
     "output": "Folder to create.",
     "checkpoint": "",
@@ -60,6 +62,9 @@ class BatchedInferenceArgs(InferenceArgs):
     batch_size: int | None
     quiet: bool
     overwrite: bool
+    jobs: int
+    launcher: str | None
+    shard: list[str] | None
 
 
 class BatchedInferenceScript(InferenceScript):
@@ -89,6 +94,7 @@ class BatchedInferenceScript(InferenceScript):
             if action.dest == "input":
                 action.nargs = "+"
         add_options(self.parser, "batch_size", "quiet", "overwrite")
+        add_dividing_options(self.parser)
 
     def main(self, args: BatchedInferenceArgs) -> None:
         """Run the command; the exit code is 3 if some files cannot be predicted.
@@ -100,8 +106,9 @@ class BatchedInferenceScript(InferenceScript):
         with reporting_errors(self.parser):
             earlier = _check_paths(args)
             root, files = find_audio_files(args.input, args.extension, args.recursive)
-            args.model = self._assert_model_exists(args)
-            check_model(args.model, args.checkpoint)
+            if not is_exported(args.model):
+                args.model = self._assert_model_exists(args)
+                check_model(args.model, args.checkpoint)
             inference = _load(args, len(files))
             n_failed = _predict(args, inference, root, files, earlier)
         self._report(args, len(files), n_failed)
@@ -140,7 +147,7 @@ def _check_paths(args: BatchedInferenceArgs) -> list[Path]:
     Returns:
         Earlier results to replace.
     """
-    if not args.model.startswith("hf:"):
+    if not args.model.startswith("hf:") and not is_exported(args.model):
         check_model(args.model, args.checkpoint)
     check_inputs(args.input)
     args.preprocess_cfg = find_preprocessing(str(args.preprocess_cfg))
@@ -165,27 +172,33 @@ def _predict(
     Returns:
         Number of files that cannot be predicted.
     """
-    from autrainer_ext.serving.predictions import PredictionsInProgress
+    from autrainer_ext.serving.predictions import Predictions, PredictionsInProgress
 
+    shown = iter(files)
+
+    def predict(some: list[str]) -> Predictions:
+        return inference.run(
+            str(root),
+            some,
+            embeddings=args.embeddings,
+            progress=lambda names: (next(shown) for _ in names),
+        )
+
+    shards = read_shards(args, Path(args.output))
+    if args.shard is not None:
+        shards.map(predict, [])  # ends: the predictions are saved by the first process
     predictions = PredictionsInProgress(Path(args.output), root, args.extension, _settings(args))
     progress = progress_bar(
         "Inference",
-        quiet=args.quiet or args.update_frequency == 0,
+        quiet=args.quiet or args.update_frequency == 0 or shards.has_bar,
         miniters=args.update_frequency,
     )
     waiting = predictions.waiting(files)
     shown = iter(progress(waiting))
     at_once = max(_FILES_AT_ONCE, 2 * (args.batch_size or 0))
-    for start in range(0, len(waiting), at_once):
-        some = waiting[start : start + at_once]
-        predictions.add(
-            inference.run(
-                str(root),
-                some,
-                embeddings=args.embeddings,
-                progress=lambda names: (next(shown) for _ in names),
-            )
-        )
+    groups = [waiting[start : start + at_once] for start in range(0, len(waiting), at_once)]
+    for predicted in shards.map(predict, groups, name="Inference"):
+        predictions.add(predicted)
     next(shown, None)  # closes the bar
     predictions.publish(files, earlier)
     return len(predictions.errors)
@@ -195,6 +208,7 @@ def _settings(args: BatchedInferenceArgs) -> dict[str, object]:
     """Everything that predictions depend on, except the recordings."""
     folder = Path(args.model)
     paths = [folder / name for name in DESCRIPTIONS] + [folder / args.checkpoint / "model.pt"]
+    paths = [folder] if is_exported(args.model) else paths
     paths += [Path(args.preprocess_cfg)] if args.preprocess_cfg not in (None, "default") else []
     digest = hashlib.sha256(autrainer_ext.__version__.encode())
     for path in paths:
@@ -206,6 +220,8 @@ def _settings(args: BatchedInferenceArgs) -> dict[str, object]:
 def _load(args: BatchedInferenceArgs, n_files: int) -> "BatchedInference":
     from autrainer_ext.serving.inference import BatchedInference
 
+    if args.embeddings and is_exported(args.model):
+        raise ValueError("An exported file has no embeddings: leave out --embeddings.")
     inference = BatchedInference(
         model_path=args.model,
         checkpoint=args.checkpoint,

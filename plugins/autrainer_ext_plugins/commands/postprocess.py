@@ -1,5 +1,6 @@
 """Command `postprocess`: the summary of the host, followed by plugins."""
 
+import argparse
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from autrainer_ext_plugins.plugin import (
 )
 
 from .arguments import add_options, complete, reporting_errors, style_settings
+from .dividing import add_dividing_options, read_shards
 
 if TYPE_CHECKING:
     from autrainer_ext.runs import Run
@@ -33,6 +35,10 @@ class PluginPostprocessArgs(PostprocessArgs):
     column_width: float | None
     font_size: float | None
     no_summary: bool
+    jobs: int
+    launcher: str | None
+    shard: list[str] | None
+    only: str | None
 
 
 class PluginPostprocessScript(AbstractScript):
@@ -86,6 +92,8 @@ class PluginPostprocessScript(AbstractScript):
         )
         add_options(self.parser, "column_width", "font_size")
         self.parser.add_argument("--no-summary", action="store_true", help="Run only the plugins.")
+        add_dividing_options(self.parser)
+        self.parser.add_argument("--only", help=argparse.SUPPRESS)  # plugin of a shard
 
     def main(self, args: PluginPostprocessArgs) -> None:
         """Run the command; exits with 3 if some plugins failed or the summary was left out.
@@ -95,6 +103,10 @@ class PluginPostprocessScript(AbstractScript):
         """
         with reporting_errors(self.parser):
             plugins = self._plugins(args)
+            for name, plugin in plugins.items():
+                beside = Path(args.results_dir, args.experiment_id, plugin.folder)
+                only = ["--no-summary", "--only", name]
+                plugin.shards = read_shards(args, beside, arguments=only)
             from autrainer_ext.runs import find_runs
 
             runs = find_runs(args.results_dir, args.experiment_id)
@@ -133,6 +145,7 @@ class PluginPostprocessScript(AbstractScript):
                 self.parser, "Option -o needs exactly one plugin, named with -p."
             )
         names = plugin_names(automatic=True) if args.plugins is None else args.plugins
+        names = [name for name in names if args.only in (None, name)]
         overrides = dict(self._setting(text) for text in args.override)
         shared = style_settings(args) | ({} if args.device is None else {"device": args.device})
         return {name: load_plugin(name, overrides, shared) for name in dict.fromkeys(names)}

@@ -11,7 +11,7 @@ from autrainer_ext.plotting import draw_cartography, draw_class_scores, draw_ens
 from autrainer_ext.plotting.page import page_size, set_title
 from autrainer_ext_plugins.writing import save_figure
 
-_ENOUGH = 0.95  # correlation that is marked as high
+ENOUGH = 0.95  # correlation that is marked as high
 
 
 def save_figures(scored: ScoredSplit, sizes: EnsembleSizes, folder: Path) -> None:
@@ -36,7 +36,7 @@ def save_figures(scored: ScoredSplit, sizes: EnsembleSizes, folder: Path) -> Non
     save_figure(figure, folder / "cartography")
     if n_runs > 1:
         figure, axes = plt.subplots(figsize=page_size(share=0.55, lines=6))
-        draw_ensemble_sizes(axes, sizes, threshold=_ENOUGH)
-        title = f"Agreement of the difficulties of ensembles: {of}; dotted: {_ENOUGH}"
+        draw_ensemble_sizes(axes, sizes, threshold=ENOUGH)
+        title = f"Agreement of the difficulties of ensembles: {of}; dotted: {ENOUGH}"
         set_title(figure, f"{title}; shaded: lowest to highest")
         save_figure(figure, folder / "ensemble_sizes")

@@ -35,7 +35,8 @@ def write_gallery(
 
     Writes `index.csv`, the folder `samples` with audio and pictures of each sample, and one sheet
     per class; nothing if the features are neither spectrograms nor images. Grad-CAM explains the
-    predicted class for the network of the run that agrees most with the ensemble.
+    class that the explained network predicts: the last scored checkpoint (the best one if its
+    weights were not kept) of the run that agrees most with the ensemble.
 
     Args:
         measured: Runs of an ensemble on the same samples.
@@ -53,7 +54,10 @@ def write_gallery(
     rows = list(_choose(measured[0], ranks, examples, seed))
     shown = np.unique([row["index"] for row in rows])
     explained = _most_typical(measured, difficulty.cumulative_accuracy)
-    features, attributions = _explain(explained.run, split, shown, layer)
+    checkpoint = _checkpoint(explained)
+    features, attributions, explained_classes = _explain(
+        explained.run, checkpoint, split, shown, layer
+    )
     if not features:
         print(
             f"No gallery: the features of '{explained.run.name}' are no spectrograms or images.",
@@ -66,7 +70,7 @@ def write_gallery(
         explained,
         features,
         attributions,
-        predictions[explained.run.name],
+        {i: explained.class_names[label] for i, label in explained_classes.items()},
         stems,
         folder / "samples",
     )
@@ -77,6 +81,8 @@ def write_gallery(
     table["picture"] = [f"samples/{stems[i]}.png" for i in index]
     table["explanation"] = [f"samples/{stems[i]}.gradcam.png" for i in index]
     table["explained_run"] = explained.run.name
+    table["explained_checkpoint"] = checkpoint
+    table["explained_class"] = [explained.class_names[explained_classes[i]] for i in index]
     for name, predicted in predictions.items():
         table[name] = predicted[index]
     save_sheets(table, features, explained.run, folder)
@@ -141,9 +147,12 @@ def _most_typical(measured: Sequence[MeasuredRun], easiness: np.ndarray) -> Meas
 
 
 def _explain(
-    run: Run, split: str, shown: np.ndarray, layer: str | None
-) -> tuple[dict[int, np.ndarray], dict[int, np.ndarray]]:
-    """Features and Grad-CAM of the predicted class, by sample; none without spectrograms."""
+    run: Run, checkpoint: str, split: str, shown: np.ndarray, layer: str | None
+) -> tuple[dict[int, np.ndarray], dict[int, np.ndarray], dict[int, int]]:
+    """Features, Grad-CAM of the predicted class and that class, by sample.
+
+    All are empty without spectrograms.
+    """
     import torch
 
     from autrainer_ext.explanation.attributors import grad_cam
@@ -151,7 +160,7 @@ def _explain(
     from autrainer_ext.serving.forward import ForwardPass
 
     try:
-        loaded = load_run(run)
+        loaded = load_run(run, checkpoint)
     except Exception as error:  # a data set of the user may raise anything
         reason = " ".join(str(error.__cause__ or error).split())
         raise ValueError(
@@ -161,15 +170,23 @@ def _explain(
     samples = copy.copy(getattr(loaded.data, f"{split}_dataset"))
     samples.transform = loaded.data.dev_transform
     forward = ForwardPass(loaded.model, device="cpu", n_expected=len(shown))
-    features, attributions = {}, {}
+    features, attributions, predicted = {}, {}, {}
     for index in shown.tolist():
         sample: torch.Tensor = samples[index][0][None]
         if sample.ndim != 4:
-            return {}, {}
-        attribution = grad_cam(forward, sample, forward(sample).argmax(dim=1), layer=layer)
+            return {}, {}, {}
+        target = forward(sample).argmax(dim=1)
+        attribution = grad_cam(forward, sample, target, layer=layer)
+        predicted[index] = int(target)
         features[index] = sample[0].mean(dim=0).numpy()
         attributions[index] = attribution[0].mean(dim=0).numpy()
-    return features, attributions
+    return features, attributions, predicted
+
+
+def _checkpoint(measured: MeasuredRun) -> str:
+    """Folder of the weights of the last scored checkpoint, or of the best if they were not kept."""
+    folder = measured.run.iterations[measured.difficulty.iterations[-1]]
+    return folder.name if (folder / "model.pt").is_file() else "_best"
 
 
 def _predictions(measured: MeasuredRun, split: str) -> np.ndarray:

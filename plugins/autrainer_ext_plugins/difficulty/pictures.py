@@ -24,7 +24,7 @@ def save_pictures(
     measured: MeasuredRun,
     features: Mapping[int, np.ndarray],
     attributions: Mapping[int, np.ndarray],
-    predicted: np.ndarray,
+    predicted: Mapping[int, str],
     stems: Mapping[int, str],
     folder: Path,
 ) -> None:
@@ -34,7 +34,7 @@ def save_pictures(
         measured: Explained run.
         features: Spectrogram of each sample, shape (frames, bins).
         attributions: Grad-CAM of each sample, shape (frames, bins).
-        predicted: Name of the predicted class of each sample of the split.
+        predicted: Name of the class that the explained network predicts for each sample.
         stems: File name of each sample without suffix.
         folder: Folder to write to.
     """

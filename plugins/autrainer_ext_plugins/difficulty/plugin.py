@@ -1,5 +1,6 @@
 """Plugin `Difficulty`: difficulty of each sample, agreement of runs, and examples."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from fnmatch import fnmatchcase
@@ -7,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from tqdm import tqdm
 
-from autrainer_ext.difficulty import ensemble_sizes
+from autrainer_ext.difficulty import EnsembleSizes, ensemble_sizes
 from autrainer_ext.difficulty.from_runs import CLEAN_SPLITS, STOPS
 from autrainer_ext.difficulty.measures import AVERAGES
 from autrainer_ext.difficulty.tables import ScoredSplit, class_table, score_runs, score_table
@@ -19,7 +21,9 @@ from autrainer_ext_plugins.writing import write_table
 
 from .agreement import agreement_table
 from .by_loss import loss_table
-from .figures import save_figures
+from .figures import ENOUGH, save_figures
+
+_ENSEMBLE_RESAMPLES = 100  # each correlates up to a thousand pairs of ensembles
 
 
 class Difficulty(AbstractPlugin):
@@ -118,9 +122,12 @@ class Difficulty(AbstractPlugin):
             np.stack([each.difficulty.hits for each in first.measured]),
             [each.difficulty.n_checkpoints for each in first.measured],
             average=self.average,
+            n_resamples=min(self.n_resamples, _ENSEMBLE_RESAMPLES),
             seed=self.seed,
+            progress=lambda resamples: tqdm(resamples, desc="Ensembles", leave=False),
         )
         write_table(pd.DataFrame(asdict(sizes)), folder / "ensembles.csv")
+        print(_enough_runs(sizes), file=sys.stderr)
         with self.style.applied():
             save_figures(first, sizes, folder)
         if self.gallery:
@@ -148,6 +155,19 @@ class Difficulty(AbstractPlugin):
         return score_runs(
             runs, split, stop=self.stop, average=self.average, tie_break=self.tie_break
         )
+
+
+def _enough_runs(sizes: EnsembleSizes) -> str:
+    """Sentence about the number of runs that agree with the ensemble of all."""
+    total, enough = int(sizes.size[-1]), sizes.reaching(ENOUGH)
+    if enough is None:
+        return "Ensembles: all recordings are equally difficult, there is no order to agree on."
+    if enough == total:
+        return f"Ensembles: no part of the {total} runs reaches a correlation of {ENOUGH} with all."
+    return (
+        f"Ensembles: {enough} of {total} runs reach a mean correlation of {ENOUGH} with all "
+        f"({sizes.with_all[enough - 1]:.3f}; they are part of all)."
+    )
 
 
 def _is_saved(runs: Sequence[Run], split: str) -> bool:

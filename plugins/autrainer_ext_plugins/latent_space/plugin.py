@@ -2,7 +2,9 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.util import find_spec
+from itertools import chain
 from pathlib import Path
 from typing import ClassVar
 
@@ -133,16 +135,17 @@ class LatentSpace(AbstractPlugin):
         values: defaultdict[tuple[str, str], dict[str, pd.Series]] = defaultdict(dict)
         diagrams: dict[tuple[str, str], list[np.ndarray]] = {}
         maps: dict[tuple[str, str], pd.DataFrame] = {}
-        for run in tqdm(runs, desc="LatentSpace", unit="run"):
-            for space in self._read_spaces(run):
-                key = (run.name, space.layer)
-                for row, shares in separability_rows(space, self.seed):
-                    scores.append(row)
-                    values[space.layer, row["score"]][run.name] = shares
-                diagrams[key] = space_diagrams(space, self.persistence_points, self.seed)
-                summaries += summary_rows(space, diagrams[key], self.persistence_points)
-                if space.is_drawn:
-                    maps[key] = self._coordinates(space)
+        found = self.shards.map(self._analyse, runs, name="LatentSpace")
+        bar = tqdm(found, "LatentSpace", len(runs), unit="run", disable=self.shards.has_bar)
+        for layer in chain.from_iterable(bar):
+            for row, shares in layer.separability:
+                scores.append(row)
+                values[layer.name, row["score"]][layer.run] = shares
+            key = (layer.run, layer.name)
+            diagrams[key] = layer.diagrams
+            summaries += layer.summaries
+            if layer.coordinates is not None:
+                maps[key] = layer.coordinates
         tables = {
             "persistence": with_run_columns(pd.DataFrame(summaries), runs),
             "diagrams": diagram_table(diagrams),
@@ -158,6 +161,23 @@ class LatentSpace(AbstractPlugin):
             write_table(table, folder / "coordinates" / f"{run_name}_{layer}.csv")
         with self.style.applied():
             draw_everything(separability, diagrams, maps, folder)
+
+    def _analyse(self, run: Run) -> list["_Layer"]:
+        """Everything that is computed for a run alone, by layer."""
+        layers = []
+        for space in self._read_spaces(run):
+            diagrams = space_diagrams(space, self.persistence_points, self.seed)
+            layers.append(
+                _Layer(
+                    run=run.name,
+                    name=space.layer,
+                    separability=separability_rows(space, self.seed),
+                    diagrams=diagrams,
+                    summaries=summary_rows(space, diagrams, self.persistence_points),
+                    coordinates=self._coordinates(space) if space.is_drawn else None,
+                )
+            )
+        return layers
 
     def _read_spaces(self, run: Run) -> list[Space]:
         return read_spaces(
@@ -185,3 +205,15 @@ class LatentSpace(AbstractPlugin):
             points = project(space.embeddings, method, seed=self.seed)
             table[f"{method}_x"], table[f"{method}_y"] = points.T
         return table
+
+
+@dataclass(frozen=True)
+class _Layer:
+    """Scores, persistence diagrams and, if it is drawn, maps of a layer of a run."""
+
+    run: str
+    name: str
+    separability: list[tuple[dict, pd.Series]]
+    diagrams: list[np.ndarray]
+    summaries: list[dict]
+    coordinates: pd.DataFrame | None

@@ -6,11 +6,13 @@ to autrainer. It therefore imports only Hydra and the standard library.
 
 import os
 import sys
+import warnings
 from pathlib import Path
 
 from hydra._internal.core_plugins.file_config_source import FileConfigSource
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.hydra_config import HydraConfig
+from hydra.plugins.config_source import ConfigResult
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, OmegaConf
 
@@ -40,6 +42,16 @@ class ShippedConfigSource(FileConfigSource):
         """Check that `config_path` is a shipped, visible configuration."""
         hidden = self._normalize_file_name(config_path) in self.HIDDEN
         return not hidden and super().is_config(config_path)
+
+    def load_config(self, config_path: str) -> ConfigResult:
+        """Load a configuration; those of launchers are merged with the settings of the launchers.
+
+        Hydra does so for equal names and warns that a later Hydra will not.
+        """
+        warnings.filterwarnings(
+            "ignore", r"\s*'hydra/launcher/\w+' is validated against ConfigStore"
+        )
+        return super().load_config(config_path)
 
 
 class AutrainerExtSearchPathPlugin(SearchPathPlugin):
@@ -87,6 +99,30 @@ class UnfinishedFeaturesPlugin(SearchPathPlugin):
             sys.exit(str(error))
 
 
+class EqualNamesPlugin(SearchPathPlugin):
+    """Ends `train` where a sweep over criteria gives runs of equal names; adds no path.
+
+    The host would skip all but the first of them. See `UnfinishedFeaturesPlugin` for the place.
+    """
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        """Compare the names of the first two runs of a sweep.
+
+        Args:
+            search_path: Search path of the application.
+        """
+        if "autrainer" not in sys.modules or "train" not in sys.orig_argv:
+            return
+        from autrainer_ext_plugins.commands.sweeps import refuse_equal_names
+
+        try:
+            refuse_equal_names(sys.argv[1:])
+        except ValueError as error:
+            sys.exit(str(error))
+        except Exception:
+            return  # the configuration is wrong: the host reports it
+
+
 def chosen(group: str, _root_: DictConfig) -> str:
     """Look up the configuration selected for a group, as a resolver for configurations.
 
@@ -108,7 +144,34 @@ def chosen(group: str, _root_: DictConfig) -> str:
     return hydra.runtime.choices[group]
 
 
+def scores_digest(_root_: DictConfig) -> str:
+    """Hash what the scores of a curriculum depend on, as a resolver for configurations.
+
+    Scoring and training resolve it from the same files: a training finds the scores of the runs
+    it names, in their present state, or none.
+
+    Returns:
+        Eight hexadecimal digits.
+
+    Raises:
+        ValueError: If a run does not exist or lacks outputs.
+    """
+    from autrainer_ext.difficulty.provenance import select_runs, trace_scores
+
+    curriculum = _root_.curriculum
+    scoring = curriculum.scoring
+    names = scoring.run_name
+    runs = select_runs(
+        curriculum.get("_results_dir") or _root_.results_dir,
+        curriculum.get("_experiment_id") or _root_.experiment_id,
+        names if isinstance(names, str) else list(names),
+    )
+    settings = {"average": scoring.average, "ties": scoring.ties}
+    return trace_scores(runs, scoring.subset, scoring.stop, settings).digest
+
+
 OmegaConf.register_new_resolver("autrainer_ext.chosen", chosen, replace=True)
+OmegaConf.register_new_resolver("autrainer_ext.scores_digest", scores_digest, replace=True)
 
 
 def _user_directory() -> str | None:

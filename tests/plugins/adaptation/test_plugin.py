@@ -119,8 +119,16 @@ def test_numbers_belong_together(results):
     assert (steps == np.where(table["protocol"] == "online-before", 3, 6)).all()
 
 
-def test_same_seed_same_table_and_rows_are_not_computed_again(trained, results, tmp_path):
-    load().run([trained], tmp_path)
+def test_same_seed_same_table_and_rows_are_not_computed_again(
+    trained, results, tmp_path, three_shards
+):
+    """The second table is computed in shards."""
+    plugin = load()
+    plugin.shards = three_shards
+    plugin.run([trained], tmp_path)
+    assert len(list(three_shards.folder.glob("results/*"))) == 2  # cells
+    for name in ("trajectories.csv", "recordings.csv"):
+        assert (tmp_path / name).read_bytes() == (results / name).read_bytes()
     first, second = (
         pd.read_csv(folder / "results.csv").drop(columns="seconds_per_sample")
         for folder in (results, tmp_path)

@@ -14,6 +14,7 @@ from autrainer_ext.models import CPMobile
 from autrainer_ext.serving.inference import BatchedInference
 from autrainer_ext.serving.model_directory import write_model_directory
 from autrainer_ext_plugins.cli import CLI
+from autrainer_ext_plugins.commands import inference
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +119,40 @@ def test_what_was_interrupted_is_continued(run, tmp_path, monkeypatch):
     monkeypatch.setattr(BatchedInference, "run", interrupted)  # nothing is predicted again
     assert run() == 0
     assert contents(tmp_path / "out") == ["results.csv", "results.yaml"]
+
+
+def test_shards_give_the_tables_of_one_process(run, tmp_path, monkeypatch, shards_here):
+    monkeypatch.setattr(inference, "_FILES_AT_ONCE", 1)
+    Path("recordings/bad.wav").touch()
+    options = ("-r", "-emb", "-w", "0.2", "-s", "0.1")
+    assert run(*options, output="whole") == 3
+    assert run(*options, "-j", "2", output="divided") == 3
+    assert [started[-4:-1] for started in shards_here] == [
+        ["--shard", "0", "2"],
+        ["--shard", "1", "2"],
+    ]
+    names = contents(tmp_path / "whole")
+    assert contents(tmp_path / "divided") == names
+    assert {"results.csv", "results.yaml", "errors.csv", "b-0.00-0.20.pt"} <= set(names)
+    for name in names:
+        assert (tmp_path / "divided" / name).read_bytes() == (
+            tmp_path / "whole" / name
+        ).read_bytes()
+
+
+@pytest.mark.slow
+def test_shards_are_processes(run, tmp_path, monkeypatch):
+    assert run("-r") == 0
+    assert run("-r", "-j", "2", output="divided") == 0
+    assert contents(tmp_path / "divided") == ["results.csv", "results.yaml"]
+    divided = (tmp_path / "divided/results.csv").read_bytes()
+    assert divided == (tmp_path / "out/results.csv").read_bytes()
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_unknown_launcher_is_named(run):
+    with pytest.raises(CommandLineError, match=r"Unknown launcher 'pbs'|needs submitit"):
+        run("--launcher", "pbs")
 
 
 def test_absurd_sample_rates_are_bad_files(run, tmp_path):

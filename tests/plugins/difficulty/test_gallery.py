@@ -24,6 +24,9 @@ def test_the_gallery_shows_audio_pictures_and_predictions(output, project, poole
             path = project[0] / "results/clean/training" / run.name
             predicted = np.load(path / "epoch_3/traineval_outputs.npy")[index].argmax()
             assert row[run.name] == ["bus", "park", "tram"][predicted]
+        # what is explained is the last checkpoint, as scored, and the class that it predicts
+        assert row["explained_checkpoint"] == "epoch_3"
+        assert row["explained_class"] == row[row["explained_run"]]
     for group, members in [("all classes", range(36)), ("park", range(1, 36, 3))]:
         scores = pooled.cumulative_accuracy[list(members)]
         rows = table[table["group"] == group].set_index("kind")["cumulative_accuracy"]

@@ -117,11 +117,19 @@ def test_what_is_missing_is_named_and_nothing_is_written(
 
 
 @pytest.mark.slow
-def test_without_maps_there_are_the_numbers(tiny, tmp_path, monkeypatch):
+def test_without_maps_there_are_the_numbers(tiny, tmp_path, monkeypatch, three_shards):
+    """And the same ones from shards."""
     monkeypatch.chdir(tiny)
     runs = find_runs(tiny / "results", "clean")
     settings = {"layers": ["stages.2"], "methods": [], "points": 12}
-    load_plugin("LatentSpace", settings).run(runs, tmp_path)
+    plugin = load_plugin("LatentSpace", settings)
+    plugin.run(runs, tmp_path)
+    plugin.shards = three_shards
+    (tmp_path / "divided").mkdir()
+    plugin.run(runs, tmp_path / "divided")
+    assert len(list(three_shards.folder.glob("results/*"))) == len(runs)
+    for path in tmp_path.glob("*.csv"):
+        assert (tmp_path / "divided" / path.name).read_bytes() == path.read_bytes()
     assert not list((tmp_path / "coordinates").glob("*.png"))
     assert len(pd.read_csv(tmp_path / "separability.csv")) == 5 * len(runs)
     assert pd.read_csv(tmp_path / "separability_differences.csv").empty  # a single condition
