@@ -5,7 +5,7 @@ import re
 from matplotlib import rcParams
 from matplotlib.figure import Figure
 
-_LETTER = 0.56  # mean width of a letter in font sizes
+_LETTER = 0.6  # mean width of a letter in font sizes
 _BREAK = r" (?![\d=%])(?<!\d (?=seeds))"  # neither within "seed 1" nor "n = 9" nor "3 seeds"
 _LINE = 1.55  # distance of lines in font sizes
 
@@ -53,8 +53,8 @@ def panel_grid(n: int, *, least_mm: float) -> tuple[int, int]:
 def fold(text: str, *, share: float = 1.0) -> str:
     """Break a text into lines that fit in a share of the width of a figure.
 
-    Lines end at spaces, but not before numbers. Words that are longer than a line end behind underscores and hyphens and
-    before capitals, if possible.
+    Lines end at spaces, but not before numbers. Words that are longer than a line end behind
+    underscores and hyphens and before capitals, if possible.
 
     Args:
         text: Text; its own line breaks stay.
@@ -65,7 +65,7 @@ def fold(text: str, *, share: float = 1.0) -> str:
 
     Example:
         >>> with Style().applied():
-        ...     print(fold("BalancedCrossEntropy, seed 1", share=0.25))
+        ...     print(fold("BalancedCrossEntropy, seed 1", share=0.3))
         BalancedCross
         Entropy, seed 1
     """

@@ -15,9 +15,10 @@ from autrainer_ext.atomic import atomic_file
 from autrainer_ext.plotting import draw_spectrogram
 from autrainer_ext.runs import Run, read_columns, read_metadata
 from autrainer_ext.serving.front_end import find_front_end, read_transforms
+from autrainer_ext.plotting.page import fold, page_size, set_title
 from autrainer_ext_plugins.writing import save_figure
 
-_COLUMNS = 6
+_COLUMNS = 3
 
 
 def write_gallery(runs: Sequence[Run], suspects: pd.DataFrame, folder: Path) -> None:
@@ -78,8 +79,7 @@ def _save_sheet(
     figure, panels = plt.subplots(
         n_rows,
         _COLUMNS,
-        figsize=(2.2 * _COLUMNS, 2.3 * n_rows),
-        layout="constrained",
+        figsize=page_size(share=0.75 * n_rows / _COLUMNS, lines=4 + 4 * n_rows),
         squeeze=False,
         sharex=True,
         sharey=True,
@@ -89,9 +89,8 @@ def _save_sheet(
     for axes, row in zip(panels.flat, suspects.to_dict("records"), strict=False):
         draw_spectrogram(axes, features[row["filename"]], **scale)
         instead = f", rather {row['suggested']}" if row["suggested"] else ""
-        axes.set_title(
-            f"{row['place']}: {Path(row['filename']).stem}\nlabelled {row['label']}{instead}",
-            fontsize=8,
-        )
+        title = f"{row['place']}: {Path(row['filename']).stem}\nlabelled {row['label']}{instead}"
+        axes.set_title(fold(title, share=0.8 / _COLUMNS), fontsize="small")
         axes.label_outer()
+    set_title(figure, f"Recordings of {run.config['dataset']['id']} with suspicious labels")
     save_figure(figure, folder / "suspects")

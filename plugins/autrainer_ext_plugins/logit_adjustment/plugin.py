@@ -7,8 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from matplotlib import pyplot as plt
-from matplotlib.cm import ScalarMappable
+from matplotlib import rcParams
 from matplotlib.colors import Normalize
 from tqdm import tqdm
 
@@ -16,7 +15,13 @@ from autrainer_ext.atomic import atomic_folder
 from autrainer_ext.criterions.class_weights import log_priors
 from autrainer_ext.errors import unknown_name
 from autrainer_ext.information import TrianglePoint
-from autrainer_ext.plotting.triangle import COLOR_MAP, draw_trajectory, draw_triangle, enlarge
+from autrainer_ext.plotting.triangle import (
+    draw_order,
+    draw_trajectory,
+    draw_triangle,
+    enlarge,
+    triangle_page,
+)
 from autrainer_ext.runs import (
     Run,
     read_class_names,
@@ -106,7 +111,8 @@ class LogitAdjustment(AbstractPlugin):
                     for score in ("balanced_accuracy", "calibration_error"):
                         row[f"{split}_{score}{name}"] = scores[score]
             chosen.append(row)
-            _draw_path(path, tau, run, folder / "runs" / run.name)
+            with self.style.applied():
+                _draw_path(path, tau, run, folder / "runs" / run.name)
             if self.serve:
                 _write_model(run, tau * log_priors(counts), folder / "models" / run.name)
         first = ["run", *describe_run(chosen_runs[0])]
@@ -133,18 +139,20 @@ def _class_counts(run: Run) -> np.ndarray:
 def _draw_path(path: dict[str, pd.DataFrame], tau: float, run: Run, stem: Path) -> None:
     """Draw the predictions by tau in the entropy triangle, dev and test."""
     shades = Normalize(0, max(path["dev"]["tau"].max(), 1e-9))
-    figure, panels = plt.subplots(
-        1, 2, figsize=(11, 5.4), subplot_kw={"projection": "ternary"}, layout="constrained"
-    )
-    for axes, (split, table) in zip(panels, path.items(), strict=True):
-        point = TrianglePoint(
+    line = rcParams["font.size"] / 72
+    title = f"Predicted labels of {run.name} by tau of logit adjustment; chosen on dev: {tau:g}"
+    figure, panels = triangle_page(2, title=title, below=4 * line)
+    points = {
+        split: TrianglePoint(
             *(table[name].to_numpy() for name in ("divergence", "mutual_information", "variation"))
         )
+        for split, table in path.items()
+    }
+    for axes, (split, table) in zip(panels, path.items(), strict=True):
         draw_triangle(axes, split)
-        draw_trajectory(axes, {"pred": point}, table["tau"].to_numpy(), shades)
-        enlarge(axes, [point])
-    figure.colorbar(ScalarMappable(shades, COLOR_MAP), ax=panels, label="tau", shrink=0.7)
-    figure.suptitle(f"{run.name}\npredicted labels by tau; chosen on dev: {tau:g}", fontsize=9)
+        draw_trajectory(axes, {"pred": points[split]}, table["tau"].to_numpy(), shades)
+        enlarge(axes, list(points.values()))
+    draw_order(figure, shades, "tau", bottom=0.3 * line)
     save_figure(figure, stem)
 
 
