@@ -21,6 +21,7 @@ def page_size(*, share: float = 0.0, lines: float = 0.0) -> tuple[float, float]:
         Width and height in inches, for the argument `figsize`.
 
     Example:
+        >>> from autrainer_ext.style import Style
         >>> with Style(column_width=127, font_size=10).applied():
         ...     page_size(share=0.5, lines=7.2)
         (5.0, 4.05)
@@ -40,6 +41,7 @@ def panel_grid(n: int, *, least_mm: float) -> tuple[int, int]:
         Number of rows and of columns.
 
     Example:
+        >>> from autrainer_ext.style import Style
         >>> with Style(column_width=85).applied():
         ...     panel_grid(3, least_mm=40), panel_grid(3, least_mm=60)
         ((2, 2), (3, 1))
@@ -64,6 +66,7 @@ def fold(text: str, *, share: float = 1.0) -> str:
         Text with line breaks.
 
     Example:
+        >>> from autrainer_ext.style import Style
         >>> with Style().applied():
         ...     print(fold("BalancedCrossEntropy, seed 1", share=0.3))
         BalancedCross

@@ -13,9 +13,9 @@ from matplotlib import pyplot as plt
 
 from autrainer_ext.atomic import atomic_file
 from autrainer_ext.plotting import draw_spectrogram
+from autrainer_ext.plotting.page import fold, page_size, set_title
 from autrainer_ext.runs import Run, read_columns, read_metadata
 from autrainer_ext.serving.front_end import find_front_end, read_transforms
-from autrainer_ext.plotting.page import fold, page_size, set_title
 from autrainer_ext_plugins.writing import save_figure
 
 _COLUMNS = 3
