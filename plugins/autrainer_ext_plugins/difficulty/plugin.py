@@ -134,16 +134,17 @@ class Difficulty(AbstractPlugin):
         if self.gallery:
             from .gallery import write_gallery
 
-            write_gallery(
-                first.measured,
-                first.split,
-                first.difficulty,
-                first.ranks,
-                folder / "gallery",
-                examples=self.examples,
-                layer=self.layer,
-                seed=self.seed,
-            )
+            with self.style.applied():
+                write_gallery(
+                    first.measured,
+                    first.split,
+                    first.difficulty,
+                    first.ranks,
+                    folder / "gallery",
+                    examples=self.examples,
+                    layer=self.layer,
+                    seed=self.seed,
+                )
 
     def _score_by_loss(self, runs: Sequence[Run], folder: Path) -> None:
         """Write `scores.csv` for a task without right and wrong predictions."""
