@@ -133,6 +133,44 @@ def share_interval(
     return jeffreys_interval(mean * n, n, confidence=confidence)
 
 
+def paired_share_interval(
+    first: np.ndarray, second: np.ndarray, *, confidence: float = 0.95
+) -> tuple[float, float, float]:
+    """Difference of two shares of the same samples, such as two accuracies, with its interval.
+
+    Adjusted Wald interval: p1 = (b + 1) / (n + 2) and p2 = (c + 1) / (n + 2), with b samples that
+    count only in the first and c only in the second, give p1 - p2 -+ z sqrt((p1 + p2 -
+    (p1 - p2)^2) / (n + 2)). It has a width even if no sample differs.
+
+    Args:
+        first: Whether every sample counts, shape (N,).
+        second: The same for the other share, shape (N,).
+        confidence: Nominal coverage, in (0, 1).
+
+    Returns:
+        Difference of the shares (first minus second), lower and upper limit in [-1, 1]; nan
+        without samples.
+
+    Source:
+        Bonett and Price (2012), Adjusted Wald confidence interval for a difference of binomial
+        proportions based on paired data. doi:10.3102/1076998611411915
+
+    Example:
+        >>> same = np.array([True] * 98)
+        >>> [round(each, 3) for each in paired_share_interval(same, same)]
+        [0.0, -0.028, 0.028]
+    """
+    if not len(first):
+        return np.nan, np.nan, np.nan
+    only_first, only_second = (first & ~second).sum(), (second & ~first).sum()
+    n = len(first)
+    one, other = (only_first + 1) / (n + 2), (only_second + 1) / (n + 2)
+    centre = one - other
+    half = norm.ppf((1 + confidence) / 2) * np.sqrt((one + other - centre**2) / (n + 2))
+    limits = np.clip((centre - half, centre + half), -1, 1)
+    return float((only_first - only_second) / n), float(limits[0]), float(limits[1])
+
+
 def crossed_mean_interval(values: np.ndarray, *, confidence: float = 0.95) -> tuple[float, float]:
     """Confidence interval of a mean over two crossed random factors, such as seeds and recordings.
 

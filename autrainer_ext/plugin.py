@@ -16,6 +16,7 @@ from hydra.errors import InstantiationException
 from autrainer_ext.configurations import ConfigurationSource, find_configuration, sources
 from autrainer_ext.errors import unknown_name
 from autrainer_ext.serving.shards import Shards
+from autrainer_ext.style import STYLE_SETTINGS, Style
 
 if TYPE_CHECKING:
     from autrainer_ext.runs import Run
@@ -37,12 +38,15 @@ class AbstractPlugin(ABC):
         renamed: Old names of settings and their present names. `load_plugin` accepts both.
         shards: How the work is divided among processes, set by the command. Plugins that can be
             divided compute their results with `self.shards.map`.
+        style: Style of the figures; draw them in `with self.style.applied():`. `load_plugin` sets
+            it from the settings `column_width` and `font_size`, which every plugin has.
     """
 
     folder: ClassVar[str]
     tasks: ClassVar[tuple[str, ...] | None] = None
     renamed: ClassVar[dict[str, str]] = {}
     shards: Shards = Shards()
+    style: Style = Style()
 
     @abstractmethod
     def run(self, runs: "Sequence[Run]", folder: Path) -> None:
@@ -123,18 +127,22 @@ def load_plugin(
     for key in ("id", "automatic"):
         config.pop(key, None)
     overrides = _with_present_names(overrides or {}, plugin_class.renamed, name)
-    known = inspect.signature(plugin_class).parameters
+    known = (*inspect.signature(plugin_class).parameters, *STYLE_SETTINGS)
     overrides = {key: value for key, value in (shared or {}).items() if key in known} | overrides
-    for setting, value in (config | overrides).items():
+    settings = config | overrides
+    for setting, value in settings.items():
         if setting not in (*known, "_target_"):
             raise unknown_name(f"{name} setting", setting, known)
         if isinstance(value, str) and isinstance(defaults.get(setting), list):
             raise ValueError(f"{label}: Setting '{setting}' must be a list, got '{value}'.")
+    style = Style(**{key: settings.pop(key) for key in STYLE_SETTINGS if key in settings})
     try:
-        return hydra.utils.instantiate(config | overrides)
+        plugin = hydra.utils.instantiate(settings)
     except InstantiationException as error:
         reason = " ".join(str(error.__cause__ or error).split())
         raise ValueError(f"{label}: {reason}") from error
+    plugin.style = style
+    return plugin
 
 
 def plugin_names(*, automatic: bool = False) -> list[str]:

@@ -15,8 +15,7 @@ import soundfile
 from autrainer_ext.runs import find_runs, read_outputs
 from autrainer_ext_plugins.commands.demo import SCORES
 
-# one worker, so that the demo runs once
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("demo")]
+pytestmark = pytest.mark.slow
 
 SCENES = 6
 TEST_CLIPS = 600
@@ -35,6 +34,7 @@ def runs(demo):
     return find_runs(demo[0] / "results", "demo")
 
 
+@pytest.mark.old_host
 def test_demo_prints_its_commands_and_names_what_it_made(demo):
     directory, printed = demo
     for program, verb in (
@@ -74,6 +74,7 @@ def test_demo_is_clearly_above_chance(runs):
         assert accuracy > 1 / SCENES + 10 * np.sqrt(5 / 36 / TEST_CLIPS), run.name
 
 
+@pytest.mark.old_host
 def test_demo_scores_every_training_clip(demo):
     scores = pd.read_csv(next(demo[0].glob(SCORES)))
     table = pd.read_csv(demo[0] / "data/ToyScenes/train.csv")
@@ -143,6 +144,7 @@ def served(demo):
     return line.split()[3]
 
 
+@pytest.mark.old_host
 def test_curriculum_trains_on_the_scores(command, demo):
     directory, _ = demo
     command("aucurriculum", "train", "-cn", "ext_demo_curriculum", "iterations=2", cwd=directory)

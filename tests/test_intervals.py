@@ -8,6 +8,7 @@ from autrainer_ext.intervals import (
     crossed_mean_interval,
     jeffreys_interval,
     mean_interval,
+    paired_share_interval,
     share_interval,
     simultaneous_quantiles,
 )
@@ -195,3 +196,25 @@ def test_simultaneous_quantiles_lie_between_one_and_all_comparisons(freedom):
     assert found == pytest.approx(np.full(4, sidak), rel=0.06)
     assert (found < 1.06 * bonferroni).all()
     assert simultaneous_quantiles(np.eye(1), np.array([freedom])) == pytest.approx([alone])
+
+
+def test_paired_share_interval_covers_and_equals_the_published_formula():
+    # b = 3 and c = 1 of 50: (4 - 2) / 52 -+ z sqrt((6 / 52 - (2 / 52)^2) / 52)
+    first = np.array([True] * 30 + [True] * 3 + [False] * 17)
+    second = np.array([True] * 30 + [False] * 3 + [True] + [False] * 16)
+    half = 1.959964 * np.sqrt((6 / 52 - (2 / 52) ** 2) / 52)
+    expected = (2 / 50, 2 / 52 - half, 2 / 52 + half)
+    assert paired_share_interval(first, second) == pytest.approx(expected, abs=1e-6)
+    reverse = paired_share_interval(second, first)
+    assert reverse == pytest.approx((-expected[0], -expected[2], -expected[1]), abs=1e-6)
+    rng = np.random.default_rng(0)
+    hits = []
+    for _ in range(2000):
+        kind = rng.choice(4, size=40, p=(0.6, 0.1, 0.05, 0.25))
+        _, low, high = paired_share_interval(kind < 2, (kind == 0) | (kind == 2))
+        hits.append(low <= 0.05 <= high)
+    assert 0.93 < np.mean(hits) < 0.98
+
+
+def test_paired_share_interval_is_nan_without_samples():
+    assert np.isnan(paired_share_interval(np.array([], bool), np.array([], bool))).all()

@@ -18,7 +18,6 @@ from scipy.stats import rankdata
 
 from autrainer_ext.intervals import jeffreys_interval
 
-
 _FIRST_PLACE = 30  # of a list that bounds the number of wrong labels: shorter ones vary too much
 
 

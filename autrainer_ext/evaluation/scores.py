@@ -60,7 +60,7 @@ def score_table(data: str, outputs: RunOutputs, strata: pd.DataFrame | None = No
         `n_samples`, and value, `_low` and `_high` of each of `MEASURES`.
     """
     rows = []
-    for column, stratum, chosen in _parts(len(outputs.targets), strata):
+    for column, stratum, chosen in strata_of(len(outputs.targets), strata):
         row: dict[str, object] = dict(
             zip(_KEYS, (data, column, stratum, int(chosen.sum())), strict=True)
         )
@@ -102,7 +102,17 @@ def _columns(name: str) -> Sequence[str]:
     return name, f"{name}_low", f"{name}_high"
 
 
-def _parts(n_samples: int, strata: pd.DataFrame | None) -> Iterator[tuple[str, str, np.ndarray]]:
+def strata_of(n_samples: int, strata: pd.DataFrame | None) -> Iterator[tuple[str, str, np.ndarray]]:
+    """Column, name and samples of the stratum of all samples, and of every stratum.
+
+    Args:
+        n_samples: Number of samples N.
+        strata: Columns that define strata, N rows, or None for no strata. Empty cells belong to no
+            stratum.
+
+    Yields:
+        Column, stratum, and which samples belong to it, shape (N,).
+    """
     yield EVERYTHING, EVERYTHING, np.ones(n_samples, dtype=bool)
     for column, values in ({} if strata is None else strata).items():
         for value in sorted(values.dropna().unique(), key=str):

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 from autrainer_ext.errors import unknown_name
 
+WINDOWS = ("heard", "all")
+
 
 @dataclass(frozen=True)
 class ExplainSettings:
@@ -24,6 +26,8 @@ class ExplainSettings:
         noises: Noises that clips are mixed with: paths of audio files, or "white". Clean clips are
             always explained.
         alpha: Share of the clip in the mixture with noise, in (0, 1]; 0.6 is 3.5 dB.
+        windows: What is explained of a recording that is longer than what the model hears: "heard",
+            the window that the front end chooses, or "all", one window after the other.
         targets: Path of a CSV file with the columns `filename` and `target` (true class), or None.
         baseline: Value of silent features in the unit of the features, or None to compute it from
             the front end.
@@ -65,10 +69,11 @@ class ExplainSettings:
     listen: tuple[str, ...] = ("bin",)
     noises: tuple[str, ...] = ()
     alpha: float = 0.6
+    windows: str = "heard"
     targets: str | None = None
     baseline: float | None = None
     layer: str | None = None
-    samples: int = 4096
+    samples: int = 2048
     target_error: float = 0.1
     significant: bool = False
     sanity: bool = False
@@ -83,6 +88,8 @@ class ExplainSettings:
     def __post_init__(self) -> None:
         if not 0 < self.alpha <= 1:
             raise ValueError(f"Argument 'alpha' must be in (0, 1], got {self.alpha}.")
+        if self.windows not in WINDOWS:
+            raise unknown_name("choice of windows", self.windows, WINDOWS)
         if self.samples < 2:
             raise ValueError(f"Argument 'samples' must be at least 2, got {self.samples}.")
         if self.target_error <= 0:

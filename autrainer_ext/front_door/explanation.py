@@ -16,7 +16,7 @@ from torch import nn
 from autrainer_ext.errors import unknown_name
 from autrainer_ext.explanation.evaluation import ClipSettings, explain_clip
 from autrainer_ext.explanation.masks import apply_mask, make_masks
-from autrainer_ext.explanation.reconstruction import Reconstructor
+from autrainer_ext.explanation.reconstruction import Parts, Reconstructor
 from autrainer_ext.explanation.settings import ExplainSettings
 from autrainer_ext.runs import read_class_names
 from autrainer_ext.serving.forward import forward_pass
@@ -52,7 +52,7 @@ class Explanation:
         features: Features of the recording, shape of `map`.
         samples: The recording as the spectrogram receives it, mono, shape (samples,), or None if
             features were given.
-        rate: Sample rate in Hz of `samples`, `kept` and `removed`, or None.
+        rate: Sample rate in Hz of `samples`, `kept`, `removed` and `unseen`, or None.
         scores: Table of the measures of the glossary (FF, AI, AD, ...): one row, with
             those of random masks of equal size in the columns `..._floor`.
     """
@@ -70,7 +70,7 @@ class Explanation:
     _recording: torch.Tensor | None = None
     _reconstructor: Reconstructor | None = None
     _no_audio: str = ""
-    _parts: dict[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
+    _parts: dict[str, Parts] = field(default_factory=dict)
 
     def mask(self, name: str | None = None) -> np.ndarray:
         """Share of every bin that the explanation keeps.
@@ -89,7 +89,7 @@ class Explanation:
         return make_masks(torch.from_numpy(self.map)[None], [name])[name][0].numpy()
 
     def parts(self, name: str | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """Audio of the parts that a mask keeps and removes; they sum to `samples`.
+        """Audio of the parts that a mask keeps and removes; with `unseen` they sum to `samples`.
 
         Args:
             name: Name of a mask. Default: `mask_name`.
@@ -101,15 +101,15 @@ class Explanation:
             ValueError: If there is no such mask, or no audio can be computed: features were given
                 instead of a recording, or the front end cannot be inverted.
         """
-        name = name or self.mask_name
+        parts = self._split(name or self.mask_name)
+        return parts.kept[0].numpy(), parts.removed[0].numpy()
+
+    def _split(self, name: str) -> Parts:
         if name not in self._parts:
-            mask = torch.from_numpy(self.mask(name))
+            mask = torch.from_numpy(self.mask(name)).mean(dim=0, keepdim=True)
             if self._reconstructor is None or self._recording is None:
                 raise ValueError(f"No audio of the parts: {self._no_audio}")
-            parts = self._reconstructor.split(
-                self._recording, mask.mean(dim=0, keepdim=True), rate=self.rate
-            )
-            self._parts[name] = parts.kept[0].numpy(), parts.removed[0].numpy()
+            self._parts[name] = self._reconstructor.split(self._recording, mask, rate=self.rate)
         return self._parts[name]
 
     @cached_property
@@ -121,6 +121,15 @@ class Explanation:
     def removed(self) -> np.ndarray:
         """Audio of the part that the explanation removes, shape (samples,); see `parts`."""
         return self.parts()[1]
+
+    @cached_property
+    def unseen(self) -> np.ndarray:
+        """Audio that the front end cuts off, shape (samples,): zero if it cuts nothing off.
+
+        Raises:
+            ValueError: See `parts`.
+        """
+        return self._split(self.mask_name).unseen[0].numpy()
 
     def plot(self, ax: "Axes | None" = None, what: str = "map") -> "Axes":
         """Draw attributions or features, averaged over channels.
@@ -139,11 +148,13 @@ class Explanation:
         from matplotlib import pyplot as plt
 
         from autrainer_ext.plotting import draw_attributions, draw_spectrogram
+        from autrainer_ext.plotting.page import page_size
 
         if what not in _DRAWN:
             raise unknown_name("drawing", what, _DRAWN)
         if ax is None:
-            ax = plt.figure(figsize=(5, 3.2), layout="constrained").add_subplot()
+            size = page_size(share=0.55, lines=3)
+            ax = plt.figure(figsize=size, layout="constrained").add_subplot()
         scales = {} if self._reconstructor is None else self._reconstructor.front_end.axes
         if what == "map":
             draw_attributions(ax, self.map.mean(axis=0), **scales)
@@ -172,6 +183,8 @@ class Explanation:
         if self.samples is None or self._reconstructor is None:
             return "".join([*lines, f"<br>{html.escape(self._no_audio)}"])
         sounds = {"recording": self.samples, "kept": self.kept, "removed": self.removed}
+        if self.unseen.any():
+            sounds["unseen"] = self.unseen
         peak = max(float(np.abs(sound).max()) for sound in sounds.values())
         cells = [
             f"<tr><td>{name}</td><td><audio controls src='{_as_wav(sound / peak, self.rate)}'>"
@@ -215,8 +228,8 @@ def explain(
         seed: Seed of explainers that draw random numbers.
 
     Returns:
-        The explanation, with `map`, `mask()`, `kept`, `removed`, `scores` and `plot()`. A notebook
-        shows players of the parts.
+        The explanation, with `map`, `mask()`, `kept`, `removed`, `unseen`, `scores` and `plot()`. A
+        notebook shows players of the parts.
 
     Raises:
         ValueError: If the recording, the model, the explainer or the mask cannot be used.
@@ -227,7 +240,7 @@ def explain(
         >>> e = explain(network, sound, 16000, front_end="log_mel_16k")
         >>> e.map.shape, e.mask().shape, e.kept.shape, e.rate
         ((1, 101, 64), (1, 101, 64), (16000,), 16000)
-        >>> bool(np.allclose(e.kept + e.removed, e.samples, atol=1e-5))
+        >>> bool(np.allclose(e.kept + e.removed + e.unseen, e.samples, atol=1e-5))
         True
     """
     settings = ExplainSettings(

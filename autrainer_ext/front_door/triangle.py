@@ -97,6 +97,9 @@ class EntropyTriangle:
     ) -> "TernaryAxes":
         """Draw the three points in the whole triangle.
 
+        A new figure has the width and font size of matplotlib; those of a paper are set by
+        `with autrainer_ext.style.Style(column_width=85).applied():`.
+
         Args:
             ax: Axes of the projection "ternary", such as those of an earlier call, to draw several
                 classifiers in one triangle. Default: a new figure.
@@ -109,15 +112,22 @@ class EntropyTriangle:
         Raises:
             ValueError: If the axes have another projection.
         """
-        from matplotlib import pyplot as plt
+        from matplotlib import rcParams
 
         from autrainer_ext.plotting import Look
-        from autrainer_ext.plotting.triangle import draw_triangle, draw_views, view_handles
+        from autrainer_ext.plotting.triangle import (
+            draw_triangle,
+            draw_views,
+            triangle_page,
+            view_handles,
+        )
 
         if ax is None:
-            figure = plt.figure(figsize=(4.2, 4.2), layout="constrained")
-            ax = draw_triangle(figure.add_subplot(projection="ternary"))
-            figure.legend(handles=view_handles(), loc="outside lower center", ncols=3, fontsize=8)
+            n = int(self.counts.sum())
+            title = f"Entropy triangle, {len(self.classes)} classes (n = {n})"
+            figure, (ax,) = triangle_page(1, title=title, below=3 * rcParams["font.size"] / 72)
+            draw_triangle(ax)
+            figure.legend(handles=view_handles(), loc="lower center", ncols=3)
         if getattr(ax, "name", "") != "ternary":
             raise ValueError(
                 f"The axes need the projection 'ternary', got '{getattr(ax, 'name', ax)}': "

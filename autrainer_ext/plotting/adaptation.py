@@ -17,7 +17,7 @@ def draw_gains(
 
     Args:
         axes: Axes to draw on.
-        gains: Gains in percentage points, shape (corruptions, severities). nan cells stay white.
+        gains: Gains in percentage points, shape (corruptions, severities). nan cells are hatched.
         corruptions: Name of every row.
         severities: Severity of every column.
         limit: Gain at which the colours saturate, positive.
@@ -30,9 +30,10 @@ def draw_gains(
         if np.isfinite(gain):
             color = "white" if abs(gain) > 0.65 * limit else "black"
             text = f"{gain:+.0f}" if abs(round(gain)) else "0"
-            axes.text(column, row, text, ha="center", va="center", color=color, fontsize=7)
+            axes.text(column, row, text, ha="center", va="center", color=color, fontsize="small")
     axes.set_xticks(range(len(severities)), [str(severity) for severity in severities])
     axes.set_yticks(range(len(corruptions)), [name.replace("_", " ") for name in corruptions])
-    axes.tick_params(labelsize=8, length=0)
-    axes.set_xlabel("severity", fontsize=8)
+    axes.tick_params(length=0)
+    axes.set_xlabel("severity")
+    axes.patch.set(hatch="//////", edgecolor="0.6")
     return image

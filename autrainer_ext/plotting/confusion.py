@@ -22,7 +22,8 @@ def draw_confusion(axes: Axes, counts: np.ndarray, class_names: list[str]) -> Ax
     for (row, column), share in np.ndenumerate(shares):
         if round(share):
             color = "white" if share > 50 else "black"
-            axes.text(column, row, f"{share:.0f}", ha="center", va="center", color=color)
+            place = {"ha": "center", "va": "center"}
+            axes.text(column, row, f"{share:.0f}", color=color, fontsize="small", **place)
     ticks = range(len(class_names))
     labels = [name.replace("_", " ") for name in class_names]
     axes.set_xticks(ticks, labels, rotation=40, ha="right", rotation_mode="anchor")

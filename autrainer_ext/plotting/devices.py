@@ -19,7 +19,8 @@ def draw_device_table(
 
     Args:
         axes: Axes to draw on.
-        values: Values in per cent, shape (rows, columns). nan leaves a cell empty.
+        values: Values in per cent, shape (rows, columns). nan leaves a cell empty. With more than
+            eight columns they are rounded to whole per cent.
         half_widths: Half the widths of the intervals, shape (rows, columns). nan is not printed.
         rows: Labels of the rows.
         columns: Labels of the columns.
@@ -32,6 +33,7 @@ def draw_device_table(
     gaps = np.repeat(np.arange(len(blocks)), list(blocks.values()))
     centres = np.arange(len(columns)) + 0.35 * gaps
     low, high = np.nanmin(values), np.nanmax(values)
+    digits = 1 if len(columns) <= 8 else 0
     for (row, column), value in np.ndenumerate(values):
         if np.isnan(value):
             continue
@@ -40,19 +42,19 @@ def draw_device_table(
         extent = (x - 0.5, x + 0.5, row + 0.5, row - 0.5)
         axes.imshow([[share]], extent=extent, cmap="Blues", vmin=-0.1, vmax=1.1)
         width = half_widths[row, column]
-        axes.text(x, row, f"{value:.1f}", ha="center", va="bottom", color=color, fontsize=8)
+        style = {"ha": "center", "color": color}
+        axes.text(x, row, f"{value:.{digits}f}", va="bottom", fontsize="small", **style)
         if not np.isnan(width):
-            axes.text(
-                x, row + 0.08, f"± {width:.1f}", ha="center", va="top", color=color, fontsize=6
-            )
+            text = f"±{width:.{digits}f}"
+            axes.text(x, row + 0.08, text, va="top", fontsize="x-small", **style)
     axes.set_xlim(-0.5, centres[-1] + 0.5)
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.set_aspect("auto")
-    axes.set_xticks(centres, columns, rotation=40, ha="right", rotation_mode="anchor", fontsize=8)
-    axes.set_yticks(range(len(rows)), rows, fontsize=8)
+    axes.set_xticks(centres, columns, rotation=40, ha="right", rotation_mode="anchor")
+    axes.set_yticks(range(len(rows)), rows)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     for number, heading in enumerate(blocks):
         middle = centres[gaps == number].mean()
-        axes.text(middle, -0.6, heading, ha="center", va="bottom", fontsize=9)
+        axes.text(middle, -0.6, heading, ha="center", va="bottom")
     return axes

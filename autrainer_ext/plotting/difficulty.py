@@ -33,10 +33,11 @@ def draw_class_scores(
         shares, cmap="Blues", vmin=0, aspect="auto", extent=(0, 1, len(rows) - 0.5, -0.5)
     )
     axes.figure.colorbar(image, ax=axes, label="samples of the class in %")
-    axes.plot(np.sort(means), range(len(rows)), "D", color="#d55e00", mec="white", label="mean")
+    style = {"color": "#d55e00", "mec": "white", "mew": 0.6}
+    axes.plot(np.sort(means), range(len(rows)), "D", label="mean of the class", **style)
     axes.set_yticks(range(len(rows)), [class_names[label].replace("_", " ") for label in rows])
     axes.set(xlabel="cumulative accuracy", xlim=(0, 1))
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.1), frameon=False)
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), borderaxespad=0.2)
     return axes
 
 
@@ -62,12 +63,17 @@ def draw_cartography(axes: Axes, difficulty: SampleDifficulty) -> Axes:
         cmap="viridis",
         vmin=0,
         vmax=1,
-        s=12,
+        s=6,
         linewidths=0,
         rasterized=True,
     )
     axes.figure.colorbar(points, ax=axes, label="cumulative accuracy")
-    axes.set(xlabel="variability", ylabel="confidence", ylim=(0, 1), xlim=(0, None))
+    axes.set(
+        xlabel="variability: standard deviation of the probability",
+        ylabel="confidence: mean probability",
+        ylim=(0, 1),
+        xlim=(0, None),
+    )
     return axes
 
 
@@ -90,10 +96,10 @@ def draw_ensemble_sizes(axes: Axes, sizes: EnsembleSizes, *, threshold: float = 
         sizes.disjoint[halves],
         "s--",
         color="#d55e00",
-        label="of two ensembles\nwithout a common run",
+        label="of two without a common run",
     )
     axes.axhline(threshold, color="0.4", lw=0.8, ls=":")
     axes.set_xticks(sizes.size)
     axes.set(xlabel="runs in the ensemble", ylabel="Spearman correlation", ylim=(None, 1.005))
-    axes.legend(loc="lower right", frameon=False)
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18), borderaxespad=0, ncols=2)
     return axes

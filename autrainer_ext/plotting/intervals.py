@@ -35,14 +35,13 @@ def draw_intervals(
     """
     rows = np.arange(len(values)) + shift
     for row, value, start, end, look in zip(rows, values, low, high, looks, strict=True):
-        axes.plot([start, end], [row, row], color=look.color, linestyle=look.line, linewidth=1.1)
+        axes.plot([start, end], [row, row], color=look.color, linestyle=look.line)
         axes.plot(
             value,
             row,
             color=look.color,
             marker=marker or look.marker,
             markerfacecolor="none" if is_open else look.color,
-            markersize=4.5,
             zorder=3,
         )
     axes.set_ylim(len(values) - 0.4, -0.6)
@@ -50,6 +49,5 @@ def draw_intervals(
     axes.set_axisbelow(True)
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.tick_params(axis="y", length=0)
-    axes.tick_params(labelsize=7)
-    axes.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
+    axes.xaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 5, 10]))
     return axes

@@ -6,10 +6,9 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.markers import MarkerStyle
+from matplotlib.ticker import MaxNLocator
 
-# Okabe and Ito (2008): distinguishable with any colour vision. After eight the marker changes.
-COLORS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#F0E442", "#000000")
-MARKERS = ("o", "^", "s", "D", "v", "P", "X", "<")
+from .looks import looks
 
 
 def draw_projection(
@@ -29,23 +28,23 @@ def draw_projection(
     Returns:
         The axes.
     """
-    style: dict[str, Any] = {"s": max(2.0, min(14.0, 6000 / len(points))), "linewidths": 0}
+    style: dict[str, Any] = {"s": max(1.5, min(8.0, 3000 / len(points))), "linewidths": 0}
     values = np.asarray(values)
     names = np.unique(values.astype(str))
     is_number = np.issubdtype(values.dtype, np.number)
     if is_number and (np.mod(values, 1).any() or len(names) > 64):
         shades = axes.scatter(points[:, 0], points[:, 1], c=values, cmap="viridis", **style)
         if legend:
-            axes.figure.colorbar(shades, ax=axes, location="bottom", shrink=0.8, pad=0.02)
+            ticks = MaxNLocator(2)
+            axes.figure.colorbar(shades, ax=axes, location="bottom", pad=0.02, ticks=ticks)
     else:
         labels = values.astype(str)
-        for number, name in enumerate(names):
-            marker = MARKERS[number // len(COLORS) % len(MARKERS)]
+        for name, look in zip(names, looks(len(names)), strict=True):
             axes.scatter(
                 points[labels == name, 0],
                 points[labels == name, 1],
-                color=COLORS[number % len(COLORS)],
-                marker=MarkerStyle(marker),
+                color=look.color,
+                marker=MarkerStyle(look.marker),
                 label=name.replace("_", " "),
                 **style,
             )
@@ -53,15 +52,13 @@ def draw_projection(
             axes.legend(
                 loc="upper center",
                 bbox_to_anchor=(0.5, -0.01),
-                ncols=min(4, len(names)),
-                fontsize=7,
-                frameon=False,
-                markerscale=max(1.0, 20 / style["s"] / 2),
+                ncols=max(1, min(4, len(names), 28 // max(map(len, names)))),
+                markerscale=(12 / style["s"]) ** 0.5,
                 handletextpad=0.1,
                 columnspacing=0.8,
             )
     axes.set(xticks=[], yticks=[])
-    axes.set_title(title, fontsize=9)
+    axes.set_title(title)
     return axes
 
 
@@ -79,23 +76,20 @@ def draw_diagrams(axes: Axes, diagrams: Sequence[np.ndarray], title: str) -> Axe
     """
     end = max((diagram.max() for diagram in diagrams if len(diagram)), default=1.0) * 1.05 or 1.0
     axes.plot([0, end], [0, end], color="0.7", linewidth=0.8, zorder=0)
-    for diagram, name, number in zip(diagrams, ("clusters", "loops"), range(2), strict=False):
-        marker, color = MARKERS[number], COLORS[number]
+    for diagram, name, look in zip(diagrams, ("clusters", "loops"), looks(2), strict=False):
         axes.scatter(
             diagram[:, 0],
             diagram[:, 1],
-            s=10,
-            marker=marker,
-            color=color,
+            s=6,
+            marker=MarkerStyle(look.marker),
+            color=look.color,
             alpha=0.6,
             linewidths=0,
             label=name,
         )
     axes.set(xlim=(-0.03 * end, end), ylim=(-0.03 * end, end), aspect="equal")
-    axes.set_xlabel("birth", fontsize=8)
-    axes.set_ylabel("death", fontsize=8)
-    axes.tick_params(labelsize=7)
-    axes.set_title(title, fontsize=9)
+    axes.set(xlabel="birth", ylabel="death")
+    axes.set_title(title)
     return axes
 
 
@@ -120,18 +114,17 @@ def draw_layers(
         The axes.
     """
     x = np.arange(len(layers))
+    own = looks(len(lines))
     for number, (label, (values, low, high)) in enumerate(lines.items()):
-        color, marker = COLORS[number % len(COLORS)], MARKERS[number % len(MARKERS)]
         shifted = x + 0.4 * ((number + 0.5) / len(lines) - 0.5)
         axes.errorbar(
             shifted,
             values,
             yerr=np.maximum(0, [values - low, high - values]),
-            color=color,
-            marker=marker,
-            markersize=4,
-            linewidth=1,
-            elinewidth=0.8,
+            color=own[number].color,
+            marker=own[number].marker,
+            elinewidth=0.6,
+            linewidth=0.8,
             label=label,
         )
     if not np.isnan(chance):
@@ -142,14 +135,13 @@ def draw_layers(
             (2, 0),
             xycoords=("axes fraction", "data"),
             textcoords="offset points",
-            fontsize=7,
+            fontsize="small",
             color="0.4",
             ha="left",
             va="center",
         )
     axes.set_ylim(0, 1.03)
-    axes.set_xticks(x, layers, rotation=40, ha="right", rotation_mode="anchor", fontsize=8)
-    axes.tick_params(axis="y", labelsize=8)
+    axes.set_xticks(x, layers, rotation=40, ha="right", rotation_mode="anchor")
     axes.grid(axis="y", color="0.92")
-    axes.set_title(title, fontsize=9)
+    axes.set_title(title)
     return axes

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
-# distinguishable with any colour vision
-_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D31")
-_MARKERS = ("o", "s", "^", "D", "v", "P", "<", "X", ">", "p", "h", "*")
+# Distinguishable with any colour vision; dark and light in turn. A shape returns eleven places
+# further on, with a light colour for a dark one: shape and shade tell the first 22 apart in grey.
+_COLORS = ("#0072B2", "#E69F00", "#882255", "#56B4E9", "#000000", "#CC79A7", "#6B4A12", "#44BB99")
+_MARKERS = ("o", "s", "^", "D", "v", "P", "<", "X", ">", "p", "h")
 _LINES = ("-", "--", ":", "-.")
 
 
@@ -27,7 +28,8 @@ def looks(n: int) -> list[Look]:
     """Looks that differ in shape or line style even without colours.
 
     Args:
-        n: Number of looks; the first 48 differ.
+        n: Number of looks. The first 44 differ in shape or line style, the first 88 in shape or
+            colour.
 
     Returns:
         The looks.

@@ -10,8 +10,12 @@ the targets, open circles those of the predictions, filled circles those of both
 from itertools import product
 
 import numpy as np
+from matplotlib import pyplot as plt
+from matplotlib import rcParams
+from matplotlib.cm import ScalarMappable
 from matplotlib.collections import LineCollection
 from matplotlib.colors import Normalize, to_rgba
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from mpltern.ternary import TernaryAxes  # registers the projection
@@ -19,10 +23,12 @@ from mpltern.ternary import TernaryAxes  # registers the projection
 from autrainer_ext.information import TrianglePoint, cartesian
 
 from .looks import Look
+from .page import fold, page_size, panel_grid
 
 VIEW_NAMES = {"true": "true labels", "pred": "predicted labels", "joint": "both"}
 COLOR_MAP = "viridis"
 _MARKERS_AT_MOST = 24
+_ORDER = {"true": 3, "joint": 4, "pred": 5}  # crosses lie below the points that they would bury
 
 
 def draw_triangle(axes: TernaryAxes, title: str = "") -> TernaryAxes:
@@ -35,31 +41,99 @@ def draw_triangle(axes: TernaryAxes, title: str = "") -> TernaryAxes:
     Returns:
         The axes.
     """
-    axes.set_title(title, fontsize=9, y=1, pad=30)  # automatic placement takes seconds
-    for corner, name in (
-        (axes.taxis, "mutual information"),
-        (axes.laxis, "variation"),
-        (axes.raxis, "divergence"),
+    size = rcParams["font.size"]
+    axes.set_title(title, y=1, pad=3.2 * size)  # automatic placement takes seconds
+    for x, y, name, lines in (
+        (0.5, 1, "mutual information", 1.9),
+        (0, 0, "variation", -2.9),
+        (1, 0, "divergence", -2.9),
     ):
-        corner.set_label_position("corner")
-        corner.set_label_text(name, fontsize=8)
-        corner.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
-    axes.tick_params(labelsize=6, color="0.6", labelcolor="0.35")
+        axes.annotate(
+            name,
+            (x, y),
+            (0, lines * size),
+            xycoords="axes fraction",
+            textcoords="offset points",
+            ha="center",
+            annotation_clip=False,
+        )
+    for side in (axes.taxis, axes.laxis, axes.raxis):
+        side.set_major_locator(_InnerLocator(5, steps=[1, 2, 5, 10]))
+    axes.tick_params(color="0.6", labelcolor="0.3", labelrotation="horizontal")
     axes.grid(color="0.88", linewidth=0.6)
     axes.set_axisbelow(True)
     return axes
 
 
-def enlarge(axes: TernaryAxes, points: list[TrianglePoint], smallest: float = 0.2) -> TernaryAxes:
-    """Zoom in on the smallest triangle of the same orientation that contains all points.
+class _InnerLocator(MaxNLocator):
+    """Round ticks inside of the corners, where the labels of two sides would meet."""
+
+    def __call__(self) -> np.ndarray:
+        low, high = sorted(self.axis.get_view_interval())
+        ticks, margin = np.asarray(super().__call__()), 0.05 * (high - low)
+        return ticks[(ticks > low + margin) & (ticks < high - margin)]
+
+
+def triangle_page(n: int, *, title: str, below: float = 0.0) -> tuple[Figure, list[TernaryAxes]]:
+    """Make a figure of empty triangles, as many beside each other as the width permits.
+
+    Args:
+        n: Number of triangles, at least one.
+        title: Title of the figure.
+        below: Height in inches that stays free below the triangles.
+
+    Returns:
+        Figure of the width that is set in matplotlib, and its axes row by row. All places are
+        fixed: there is no layout to compute.
+    """
+    n_rows, n_columns = panel_grid(n, least_mm=40)
+    line = rcParams["font.size"] / 72
+    width = page_size()[0]
+    panel = width / n_columns
+    side = min(panel - 7 * line, 60 / 25.4)
+    row = 0.5 * 3**0.5 * side + 9 * line
+    title = fold(title)
+    height = 0.5 * line + 1.25 * line * (title.count("\n") + 1) + n_rows * row + below
+    figure = plt.figure(figsize=(width, height))
+    figure.set_layout_engine("none")
+    figure.suptitle(title, y=1 - 0.4 * line / height, va="top")
+    triangles = []
+    for place in range(n):
+        left = (place % n_columns + 0.5) * panel - side / 2
+        bottom = below + (n_rows - 1 - place // n_columns) * row + 4 * line
+        box = (left / width, bottom / height, side / width, 0.5 * 3**0.5 * side / height)
+        triangles.append(figure.add_axes(box, projection="ternary"))
+    return figure, triangles
+
+
+def draw_order(figure: Figure, norm: Normalize, label: str, *, bottom: float) -> None:
+    """Draw the colour bar of trajectories.
+
+    Args:
+        figure: Figure of `triangle_page`.
+        norm: Scaling of iterations or steps to colours.
+        label: Name of the unit of `norm`.
+        bottom: Height in inches below the bar; the bar with its label takes 3.5 lines of text.
+    """
+    line = rcParams["font.size"] / 72
+    height = figure.get_figheight()
+    axes = figure.add_axes((0.2, (bottom + 2.8 * line) / height, 0.6, 0.5 * line / height))
+    bar = figure.colorbar(ScalarMappable(norm, COLOR_MAP), cax=axes, orientation="horizontal")
+    bar.set_label(label)
+    axes.xaxis.set_major_locator(MaxNLocator(6, integer=norm.vmax - norm.vmin >= 2))
+
+
+def enlarge(axes: TernaryAxes, points: list[TrianglePoint], most: int = 5) -> TernaryAxes:
+    """Zoom in on a triangle of the same orientation that contains all points.
 
     Args:
         axes: TernaryAxes of a triangle.
         points: Points to show; nan is ignored. Without points the whole triangle is shown.
-        smallest: Smallest side of the visible part, in (0, 1].
+        most: Largest zoom. Zooms are whole numbers.
 
     Returns:
-        The axes. The ticks show which part is visible.
+        The axes. If they are zoomed, an inset shows which part of the whole is visible, with the
+        zoom.
     """
     stacked = np.concatenate([np.zeros((3, 0)), *[np.reshape(_tlr(p), (3, -1)) for p in points]], 1)
     stacked = stacked[:, np.isfinite(stacked).all(axis=0)]
@@ -67,11 +141,28 @@ def enlarge(axes: TernaryAxes, points: list[TrianglePoint], smallest: float = 0.
         return axes
     low = stacked.min(axis=1)
     side = 1 - low.sum()
-    wanted = min(max(1.16 * side, smallest), 1)
-    low = np.maximum(low - (wanted - side) / 3, 0)
-    low[low.argmax()] -= wanted - (1 - low.sum())  # excess beyond the edges of the whole triangle
-    axes.set_ternary_min(*np.maximum(low, 0))
+    zoom = max(k for k in range(1, most + 1) if k == 1 or 1.16 * side <= 1 / k)
+    low = np.maximum(low - (1 / zoom - side) / 3, 0)
+    low[low.argmax()] -= 1 / zoom - (1 - low.sum())  # excess beyond the edges of the whole triangle
+    low = np.maximum(low, 0)
+    axes.set_ternary_min(*low)
+    if zoom > 1:
+        _draw_inset(axes, low, zoom)
     return axes
+
+
+def _draw_inset(axes: TernaryAxes, low: np.ndarray, zoom: int) -> None:
+    """Draw the whole triangle with its visible part in the upper right corner of the axes."""
+    whole = np.eye(3)
+    part = low + whole / zoom
+    inset = axes.inset_axes((0.88, 0.72, 0.2, 0.2))
+    for corners, color in ((whole, "none"), (part, "0.35")):
+        mutual, variation, divergence = corners.T
+        x, y = cartesian(TrianglePoint(divergence, mutual, variation))
+        inset.fill(x, y, facecolor=color, edgecolor="0.35", linewidth=0.6)
+    inset.set_aspect("equal")
+    inset.axis("off")
+    inset.set_title(f"enlarged\n{zoom} times", fontsize="small", pad=2)
 
 
 def draw_trajectory(
@@ -111,9 +202,9 @@ def draw_trajectory(
             c=iterations[marked],
             cmap=COLOR_MAP,
             norm=norm,
-            s=np.where(is_last[marked], 42, 11) * (0.4 if view == "joint" else 1),
-            linewidths=1.0,
-            zorder=3,
+            s=np.where(is_last[marked], 30, 8) * (0.4 if view == "joint" else 1),
+            linewidths=0.8,
+            zorder=_ORDER[view],
             clip_on=False,
             **_glyph(view),
         )
@@ -144,9 +235,9 @@ def draw_views(axes: TernaryAxes, points: dict[str, TrianglePoint], look: Look) 
         axes.scatter(
             *_tlr(point),
             marker="x" if view == "true" else look.marker,
-            s=26 if is_open else 13,
-            linewidths=1.0,
-            zorder=4,
+            s={"true": 9, "pred": 26, "joint": 8}[view],
+            linewidths=0.6 if view == "true" else 1.0,
+            zorder=_ORDER[view],
             clip_on=False,
             **colors,
         )

@@ -24,6 +24,7 @@ SCRIPTS = (
     "dom.js",
     "state.js",
     "charts.js",
+    "player.js",
     "clip.js",
     "triangle.js",
     "recordings.js",
@@ -34,6 +35,7 @@ SCRIPTS = (
     "links.js",
     "main.js",
 )
+CLIP_SCRIPTS = ("dom.js", "player.js", "clip_page.js")
 STYLE = "report.css"
 
 
@@ -62,6 +64,31 @@ def render(story: Mapping[str, Any], *, sections: Sequence[str] | None = None) -
         sections: Names of the sections to show in one file that holds its scripts and data. None
             for the page whose files lie beside it.
     """
+    inline = None
+    if sections is not None:
+        inline = _inline(story, SCRIPTS)
+        shown = ", ".join(f"#{name}" for name in sections)
+        inline["style"] += f"nav, header, footer, section:not({shown}) {{ display: none; }}"
+    template = _environment().get_template("index.html")
+    return template.render(story=story, scripts=SCRIPTS, inline=inline)
+
+
+def render_clip(clip: Mapping[str, Any]) -> str:
+    """HTML of the page of one clip, in one file that plays sounds and shows pictures beside it.
+
+    Args:
+        clip: `filename`, `noise`, `target`, `prediction`, `confidence`; `seconds` of the recording,
+            `start` and `end` of what the model heard, `picture` with start and end of the features,
+            which may exceed the recording; names of the files `recording`,
+            `spectrogram` and `unseen` (None if everything was heard); and `parts`, one mapping per
+            explainer and mask with `explainer`, `mask` and the names of the files `map`, `kept`,
+            `removed`, `veil_kept` and `veil_removed`.
+    """
+    inline = _inline(clip, CLIP_SCRIPTS)
+    return _environment().get_template("clip.html").render(clip=clip, inline=inline)
+
+
+def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader(__package__, "templates"),
         autoescape=True,
@@ -72,18 +99,14 @@ def render(story: Mapping[str, Any], *, sections: Sequence[str] | None = None) -
     environment.filters["points"] = _points
     environment.filters["amount"] = _amount
     environment.filters["number"] = _number
-    inline = None if sections is None else _inline(story, sections)
-    template = environment.get_template("index.html")
-    return template.render(story=story, scripts=SCRIPTS, inline=inline)
+    return environment
 
 
-def _inline(story: Mapping[str, Any], sections: Sequence[str]) -> dict[str, Markup]:
+def _inline(story: Mapping[str, Any], names: Sequence[str]) -> dict[str, Markup]:
     """Style and scripts of a page in one file; they are ours and hold no text from data as is."""
     assets = files(__package__).joinpath("assets")
-    shown = ", ".join(f"#{name}" for name in sections)
     style = assets.joinpath(STYLE).read_text(encoding="utf-8")
-    style += f"nav, header, footer, section:not({shown}) {{ display: none; }}"
-    scripts = [assets.joinpath(name).read_text(encoding="utf-8") for name in SCRIPTS]
+    scripts = [assets.joinpath(name).read_text(encoding="utf-8") for name in names]
     return {"style": Markup(style), "script": Markup("".join([as_script(story), *scripts]))}
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 
-def run_labels(names: Sequence[str]) -> list[str]:
+def run_labels(names: Sequence[str], *, with_seed: bool = True) -> list[str]:
     """Label each run with the parts of its name in which the runs differ.
 
     A name consists of parts separated by underscores, a part of pieces separated by hyphens.
@@ -13,6 +13,7 @@ def run_labels(names: Sequence[str]) -> list[str]:
 
     Args:
         names: Names of the runs.
+        with_seed: Whether a number at the end of a name is the seed, which the label says.
 
     Returns:
         One label per run, parts separated by commas. The labels are the full names if the names
@@ -21,12 +22,18 @@ def run_labels(names: Sequence[str]) -> list[str]:
     Example:
         >>> run_labels(["Toy-all_Net_1", "Toy-none_Net_1"])
         ['all', 'none']
+        >>> run_labels(["Toy-all_Net_1", "Toy-none_Net_2"])
+        ['all, seed 1', 'none, seed 2']
     """
     parts = [name.split("_") for name in names]
     if len({len(p) for p in parts}) != 1 or len(set(names)) == 1:
         return list(names)
-    differing = [values for values in zip(*parts, strict=True) if len(set(values)) > 1]
-    return [", ".join(values) for values in zip(*map(_tails, differing), strict=True)]
+    *others, last = zip(*parts, strict=True)
+    columns = [_tails(values) for values in others if len(set(values)) > 1]
+    if len(set(last)) > 1:
+        is_seed = with_seed and all(value.isdecimal() for value in last)
+        columns.append([f"seed {value}" for value in last] if is_seed else _tails(last))
+    return [", ".join(values) for values in zip(*columns, strict=True)]
 
 
 def column_folder(folder: Path, column: str) -> Path:

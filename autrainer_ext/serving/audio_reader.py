@@ -17,9 +17,11 @@ import torch
 from autrainer.datasets.utils import AudioFileHandler
 from autrainer.serving import Inference
 
+from autrainer_ext.compat import apply_transform
 from autrainer_ext.trust import check_model_directory
 
 from .audio_files import UnusableFileError, check_file
+from .exported import as_model_directory
 from .front_end import Transform, stated_rate
 from .resampling import check_rate, resample
 
@@ -46,7 +48,8 @@ class AudioReader(Inference):
     """The host's `Inference`, with access to the features of each file.
 
     Args:
-        **options: Options of the host's `Inference`. The default of `sample_rate`, which converts
+        **options: Options of the host's `Inference`; `model_path` may also be an exported file
+            (see `exported`). The default of `sample_rate`, which converts
             lengths in seconds to samples, is the rate to which the file handler resamples, else
             the rate of the front end. (The host ignores windows and `min_length` without it.)
 
@@ -63,16 +66,18 @@ class AudioReader(Inference):
     sample_rate: int | None
 
     def __init__(self, **options: object) -> None:
-        check_model_directory(str(options.get("model_path")))
-        try:
-            super().__init__(**options)
-        except Exception as error:
-            raise ValueError(
-                f"Model '{options.get('model_path')}' cannot be loaded: {brief(error)}"
-            ) from error
+        model = str(options.get("model_path"))
+        with as_model_directory(model) as directory:
+            check_model_directory(directory)
+            try:
+                super().__init__(**{**options, "model_path": directory})
+            except Exception as error:
+                raise ValueError(f"Model '{model}' cannot be loaded: {brief(error)}") from error
         self.resampled_rate = getattr(self.file_handler, "target_sample_rate", None)
         given = cast("int | None", options.get("sample_rate"))
-        self.sample_rate = given or self.resampled_rate or stated_rate(self.transforms)
+        self.sample_rate = (
+            given or self.resampled_rate or stated_rate([*self.transforms, self.model])
+        )
         self._sample_rate = self.sample_rate  # the host uses it for windows and padding
         if self.sample_rate is None and (self._window_length or self._min_length):
             raise ValueError("Lengths in seconds need a sample rate, and the model has none.")
@@ -101,9 +106,9 @@ class AudioReader(Inference):
         samples = self._load(path)
         return [Window(file, offset, self._features(part)) for offset, part in self._cut(samples)]
 
-    def _load(self, path: str) -> torch.Tensor:
+    def _load(self, path: str, window: tuple[float, float] | None = None) -> torch.Tensor:
         try:
-            samples = self._read(path)
+            samples = self._read(path, window)
         except soundfile.LibsndfileError as error:
             raise UnusableFileError(f"not readable as audio: {error.error_string}") from error
         if samples.numel() == 0 and not self._min_length:
@@ -112,9 +117,11 @@ class AudioReader(Inference):
             raise UnusableFileError("holds samples that are not finite numbers")
         return samples
 
-    def _read(self, path: str) -> torch.Tensor:
+    def _read(self, path: str, window: tuple[float, float] | None) -> torch.Tensor:
         """Read a file as the file handler does, but resample at a bounded cost."""
         if type(self.file_handler) is not AudioFileHandler:
+            if window is not None:
+                raise UnusableFileError("cannot be read in windows with the reader of the model")
             return self.file_handler.load(path)
         rate = audiofile.sampling_rate(path)
         check_rate(rate)
@@ -123,7 +130,8 @@ class AudioReader(Inference):
                 f"sampled at {rate} Hz where the model expects {self.sample_rate} Hz and does not "
                 "resample"
             )
-        samples, _ = audiofile.read(path, always_2d=True)
+        start, length = window or (0, None)
+        samples, _ = audiofile.read(path, offset=start, duration=length, always_2d=True)
         return resample(
             torch.from_numpy(samples),
             rate,
@@ -137,10 +145,10 @@ class AudioReader(Inference):
             yield None, samples
             return
         length, stride, n_windows = self._create_windows(samples)
-        if n_windows < 1:
+        if samples.shape[1] < length:
             samples = self._pad_audio(samples)
             length, stride, n_windows = self._create_windows(samples)
-        if n_windows < 1:
+        if samples.shape[1] < length:
             raise UnusableFileError(
                 f"shorter than one window: {samples.shape[1]} of {length} samples"
             )
@@ -151,7 +159,7 @@ class AudioReader(Inference):
 
     def _features(self, samples: torch.Tensor) -> torch.Tensor:
         try:
-            return self._preprocess_file(samples)
+            return self._transformed(samples)
         except Exception as error:
             if self._is_too_short(samples):
                 raise UnusableFileError(
@@ -159,13 +167,19 @@ class AudioReader(Inference):
                 ) from error
             raise UnusableFileError(f"preprocessing failed: {brief(error)}") from error
 
+    def _transformed(self, samples: torch.Tensor) -> torch.Tensor:
+        features = self._pad_audio(samples)
+        for transform in self.transforms:
+            features = apply_transform(transform, features)
+        return features[None].to(self._device)
+
     def _is_too_short(self, samples: torch.Tensor) -> bool:
         """Whether preprocessing fails only because there are too few samples."""
         missing = _AMPLE_SAMPLES - samples.shape[-1]
         if missing <= 0:
             return False
         try:
-            self._preprocess_file(torch.nn.functional.pad(samples, (0, missing)))
+            self._transformed(torch.nn.functional.pad(samples, (0, missing)))
         except Exception:
             return False
         return True

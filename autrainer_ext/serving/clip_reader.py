@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
+import audiofile
 import torch
 
 from .audio_files import UnusableFileError, check_file
-from .audio_reader import AudioReader
+from .audio_reader import AudioReader, brief
 
 
 class ClipReader(AudioReader):
@@ -22,14 +23,31 @@ class ClipReader(AudioReader):
             raise ValueError("The model does not state the sample rate of its recordings.")
         return self.sample_rate
 
-    def recording(self, path: Path) -> torch.Tensor:
-        """Read the samples of a file, shape (channels, samples).
+    def seconds(self, path: Path) -> float:
+        """Length of a file in seconds.
 
         Raises:
-            UnusableFileError: If the file cannot be read, or all samples are equal.
+            UnusableFileError: If the file cannot be read.
         """
         check_file(str(path))
-        samples = self._load(str(path))
+        try:
+            return audiofile.duration(path)
+        except RuntimeError as error:
+            raise UnusableFileError(f"not readable as audio: {brief(error)}") from error
+
+    def recording(self, path: Path, window: tuple[float, float] | None = None) -> torch.Tensor:
+        """Read the samples of a file, shape (channels, samples).
+
+        Args:
+            path: Audio file.
+            window: Start and length in seconds of what is read, or None for the whole file.
+
+        Raises:
+            UnusableFileError: If the file cannot be read, or not in windows, or all samples are
+                equal.
+        """
+        check_file(str(path))
+        samples = self._load(str(path), window)
         if bool((samples == samples[..., :1]).all()):
             raise UnusableFileError("silent: all samples are equal")
         return samples

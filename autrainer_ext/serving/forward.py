@@ -311,14 +311,22 @@ def device_of(model: object, features: torch.Tensor) -> torch.device:
     return features.device
 
 
-def to_onnx(network: nn.Module, example: torch.Tensor) -> bytes:
-    """Network in the ONNX format, with the input "features" and outputs "output_0", ...
+def to_onnx(
+    network: nn.Module,
+    example: torch.Tensor,
+    *,
+    input_name: str = "features",
+    output_names: Sequence[str] = (),
+) -> bytes:
+    """Network in the ONNX format.
 
     The number of inputs is free, and their length too if the network allows it.
 
     Args:
         network: Network in evaluation mode on the CPU.
         example: An input, shape (1, ...).
+        input_name: Name of the input in the file.
+        output_names: Names of the outputs. Default: "output_0", "output_1", ...
 
     Returns:
         Content of an ONNX file.
@@ -335,22 +343,23 @@ def to_onnx(network: nn.Module, example: torch.Tensor) -> bytes:
     with torch.no_grad():
         outputs = network(example)
     n_outputs = 1 if isinstance(outputs, torch.Tensor) else len(outputs)
-    names = [f"output_{index}" for index in range(n_outputs)]
+    names = [input_name, *(output_names or (f"output_{index}" for index in range(n_outputs)))]
     # features have few channels and a fixed number of bins; other inputs may be longer on any axis
     free = [2] if example.ndim > 3 else [i for i in range(1, example.ndim) if example.shape[i] > 1]
-    fixed_length = {name: {0: "inputs"} for name in ("features", *names)}
-    any_length = fixed_length | {"features": {0: "inputs"} | {i: f"length_{i}" for i in free}}
+    fixed_length = {name: {0: "inputs"} for name in names}
+    any_length = fixed_length | {input_name: {0: "inputs"} | {i: f"length_{i}" for i in free}}
     try:
         return _export(network, example, names, any_length)
     except Exception:  # such as pooling to a fixed size
         return _export(network, example, names, fixed_length)
 
 
-def open_session(content: bytes) -> "InferenceSession":
-    """Session of onnxruntime on the processor, with as many threads as torch has.
+def open_session(content: bytes, *, n_threads: int | None = None) -> "InferenceSession":
+    """Session of onnxruntime on the processor.
 
     Args:
         content: Content of an ONNX file.
+        n_threads: Number of threads. Default: as many as torch has.
 
     Example:
         >>> session = open_session(to_onnx(nn.Flatten(), torch.ones(1, 2)))
@@ -360,7 +369,7 @@ def open_session(content: bytes) -> "InferenceSession":
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = torch.get_num_threads()
+    options.intra_op_num_threads = n_threads or torch.get_num_threads()
     options.inter_op_num_threads = 1
     options.log_severity_level = 3  # errors only; warnings concern the exported graph
     return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
@@ -376,8 +385,8 @@ def _export(
             network,
             (example.contiguous(),),
             cast(Any, target),  # the annotation lacks streams
-            input_names=["features"],
-            output_names=names,
+            input_names=names[:1],
+            output_names=names[1:],
             dynamic_axes=free,
             opset_version=17,
             dynamo=False,

@@ -18,6 +18,7 @@ from torch import nn
 
 from .audio_files import UnusableFileError, error_table
 from .audio_reader import AudioReader, Window, brief
+from .exported import ExportedNetwork
 from .forward import ForwardPass, choose_device
 from .predictions import Predictions
 
@@ -107,6 +108,7 @@ class BatchedInference(AudioReader):
             self._engines[embeddings] = ForwardPass(
                 _WithEmbeddings(self.model) if embeddings else self.model,
                 device=self.device,
+                backend="torch" if isinstance(self.model, ExportedNetwork) else "auto",
                 batch_size=self.batch_size,
                 n_expected=None if self._window_length else self.n_expected,
             )

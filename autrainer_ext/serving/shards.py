@@ -139,7 +139,9 @@ class StartedShards(Shards):
 
     def _wait(self, folder: Path, count: int, bar: tqdm) -> None:
         """Start the shards and wait for all; one that is killed is started again, alone."""
-        commands = [[*self.command, "--shard", str(k), str(count), str(folder)] for k in range(count)]
+        commands = [
+            [*self.command, "--shard", str(k), str(count), str(folder)] for k in range(count)
+        ]
         logs = [folder / f"shard-{k}.log" for k in range(count)]
         attempts = [1] * count
         running = dict(enumerate(self.start(commands, logs)))

@@ -23,6 +23,7 @@ from autrainer_ext_plugins.commands.configurations import (
 from autrainer_ext_plugins.commands.demo import DemoScript
 from autrainer_ext_plugins.commands.evaluate import EvaluateScript
 from autrainer_ext_plugins.commands.explain import ExplainScript
+from autrainer_ext_plugins.commands.export import ExportScript
 from autrainer_ext_plugins.commands.fetch import FetchSourceScript
 from autrainer_ext_plugins.commands.hosts import host_command_line
 from autrainer_ext_plugins.commands.import_cp_mobile import ImportCPMobileScript
@@ -45,6 +46,7 @@ COMMANDS: list[type[AbstractScript]] = [
     ImportCPMobileScript,
     ExplainScript,
     EvaluateScript,
+    ExportScript,
     DemoScript,
     TriangleScript,
     AdaptScript,

@@ -33,5 +33,5 @@ def save_figure(figure: Figure, stem: Path) -> None:
     """
     for suffix in (".png", ".svg"):
         with plt.rc_context(_SVG), atomic_file(stem.with_name(stem.name + suffix)) as part:
-            figure.savefig(part, dpi=150, metadata={"Date": None} if suffix == ".svg" else None)
+            figure.savefig(part, metadata={"Date": None} if suffix == ".svg" else None)
     plt.close(figure)

@@ -1,6 +1,7 @@
 import matplotlib
 import numpy as np
 import pytest
+from matplotlib.colors import to_rgb
 
 from autrainer_ext.plotting import draw_intervals, looks
 
@@ -32,7 +33,14 @@ def test_rows_go_down_with_bars_from_limit_to_limit(axes):
 
 
 def test_looks_differ_without_colours():
-    made = looks(48)
-    assert len({(look.marker, look.line) for look in made}) == 48
-    assert len({look.marker for look in made[:12]}) == 12
+    made = looks(88)
+    assert len({(look.marker, look.line) for look in made[:44]}) == 44
+    assert len({(look.marker, look.color) for look in made}) == 88
+    assert len({look.marker for look in made[:11]}) == 11
     assert len({look.color for look in made[:8]}) == 8
+
+
+def test_a_shape_returns_in_another_shade_of_grey():
+    greys = [np.dot(to_rgb(look.color), (0.299, 0.587, 0.114)) for look in looks(22)]
+    for first, second in zip(greys, greys[11:], strict=False):
+        assert abs(first - second) > 0.15

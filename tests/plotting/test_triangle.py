@@ -41,8 +41,8 @@ def test_corners_are_where_their_names_say(axes):
     expected = [[0.5, np.sqrt(3) / 2], [1, 0], [0, 0]]
     np.testing.assert_allclose(plane(axes, axes.collections[0]), expected, atol=1e-12)
     np.testing.assert_allclose(np.transpose(cartesian(CORNERS)), expected, atol=1e-12)
-    labels = [axes.get_tlabel(), axes.get_rlabel(), axes.get_llabel()]
-    assert labels == ["mutual information", "divergence", "variation"]
+    names = {text.get_text(): text.xy for text in axes.texts}
+    assert names == {"mutual information": (0.5, 1), "divergence": (1, 0), "variation": (0, 0)}
     assert axes.get_title() == "dev"
 
 
@@ -96,7 +96,14 @@ def test_enlarged_part_holds_all_points(axes, seed):
         assert 0 <= low <= values.min(), seed
         assert values.max() <= high <= 1, seed
     side = 1 - sum(low for low, _ in limits)
-    assert 0.2 - 1e-9 <= side <= 0.25, seed
+    assert side == pytest.approx(0.2), seed
+    (inset,) = axes.child_axes
+    assert inset.get_title() == "enlarged\n5 times"
+    whole, part = (patch.get_xy()[:3] for patch in inset.patches)
+    low = np.array([low for low, _ in limits])  # divergence, mutual information, variation
+    expected = cartesian(TrianglePoint(*(low + side * np.eye(3)).T))
+    np.testing.assert_allclose(sorted(part.tolist()), sorted(np.transpose(expected).tolist()))
+    np.testing.assert_allclose(whole.min(axis=0), 0, atol=1e-12)
 
 
 def test_spread_points_show_the_whole(axes):
@@ -104,6 +111,7 @@ def test_spread_points_show_the_whole(axes):
     np.testing.assert_allclose([axes.get_tlim(), axes.get_llim()], [[0, 1], [0, 1]], atol=1e-9)
     enlarge(axes, [])
     np.testing.assert_allclose(axes.get_tlim(), [0, 1], atol=1e-9)
+    assert not axes.child_axes
 
 
 LIMITS = [

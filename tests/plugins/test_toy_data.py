@@ -131,7 +131,7 @@ def test_every_plugin_writes_tables_or_says_in_a_sentence_why_not(toy, command, 
         assert set(table["score"]) == {"class_probe", "class_silhouette"}
     else:
         assert not (results / "latent_space/separability.csv").exists()
-        maps = list((results / "latent_space/coordinates").glob("*.png"))
+        maps = list((results / "latent_space").glob("map_*.png"))
         assert len(maps) == 1
     if "Fidelity" in done:
         assert "2 of 12 test samples of each of 1 runs" in result.stderr

@@ -1,7 +1,6 @@
 """Work divided among processes: a small program that is started again for each shard."""
 
 import sys
-from pathlib import Path
 
 import pytest
 

@@ -14,8 +14,9 @@ import torch
 from scipy.stats import spearmanr
 
 from .coalitions import Coalitions
+from .surrogate import fit, signs_of
 
-_FIRST = 512  # coalitions before the error is looked at
+_STEP = 512  # fewest coalitions between two looks at the error
 SIGNIFICANT = 1.96  # standard errors
 
 Solution = tuple[torch.Tensor, torch.Tensor]
@@ -67,7 +68,7 @@ def estimate(
 ) -> tuple[torch.Tensor, torch.Tensor, int, float]:
     """Evaluate coalitions until the errors are small, and solve for the values.
 
-    The first 512 coalitions are evaluated, then twice as many, and so on, until the root mean
+    Coalitions are evaluated in steps of 512, or of a quarter of all so far, until the root mean
     square of the standard errors is below `target_error` standard deviations of the values.
 
     Args:
@@ -93,7 +94,7 @@ def estimate(
         ([2.0, 3.0], 4)
     """
     answers = torch.zeros(0, dtype=torch.float64)
-    size = len(coalitions) if coalitions.is_complete else min(_FIRST, len(coalitions))
+    size = len(coalitions) if coalitions.is_complete else min(_STEP, len(coalitions))
     while True:
         answers = torch.cat([answers, answer(coalitions.kept[len(answers) : size].double())])
         kept, weights = coalitions.kept[:size].double(), coalitions.weights[:size]
@@ -104,7 +105,7 @@ def estimate(
         accepted = target_error * values.std(unbiased=False)
         if size == len(coalitions) or errors.square().mean().sqrt() <= accepted:
             return values, errors, size, _agreement(kept, answers, weights, solve)
-        size = min(2 * size, len(coalitions))
+        size = min(size + max(_STEP, size // 8 * 2), len(coalitions))
 
 
 def _agreement(
@@ -118,6 +119,53 @@ def _agreement(
     if any(bool((half == half[0]).all()) for half in halves):
         return float("nan")
     return float(spearmanr(*(half.numpy() for half in halves)).statistic)
+
+
+def local_weights(
+    kept: torch.Tensor,
+    answers: torch.Tensor,
+    weights: torch.Tensor,
+    *,
+    strength: float,
+    others: Coalitions,
+) -> Solution:
+    """Weights of a linear model: those of a surrogate plus those of its residuals.
+
+    Args:
+        kept: Kept segments, shape (K, segments), float64, in pairs.
+        answers: Shape (K,).
+        weights: Shape (K,).
+        strength: Penalty on squared weights per coalition.
+        others: Many coalitions of the same distribution, for which the surrogate answers. If these
+            are all there are, the segments are so few that no surrogate is used.
+
+    Returns:
+        Weights and their standard errors, each of shape (segments,).
+
+    Example:
+        >>> from .coalitions import lime_coalitions
+        >>> drawn, others = (lime_coalitions(12, n, kernel_width=0.25, seed=0) for n in (512, 2048))
+        >>> kept, truth = drawn.kept.double(), torch.arange(12).double()
+        >>> values, _ = local_weights(
+        ...     kept, kept @ truth, drawn.weights, strength=1e-9, others=others
+        ... )
+        >>> bool(torch.allclose(values, truth, atol=0.1))
+        True
+    """
+    if others.is_complete:
+        return ridge(kept, answers, weights, strength=strength * len(kept))
+    every, signs = others.kept.double(), signs_of(kept)
+    predicted, residuals, without = torch.zeros(len(every)), answers, torch.zeros(len(kept))
+    for is_odd in (True, False):
+        halves = (answers[0::2] + (-1 if is_odd else 1) * answers[1::2]) / 2
+        surrogate, left = fit(signs, halves, is_odd=is_odd)
+        predicted = predicted + _paired(surrogate(signs_of(every)), is_odd=is_odd)
+        residuals = residuals - _paired(surrogate(signs), is_odd=is_odd)
+        without = without + _paired(left, is_odd=is_odd)
+    known, _ = ridge(every, predicted, others.weights, strength=strength * len(every))
+    rest, _ = ridge(kept, residuals, weights, strength=strength * len(kept))
+    _, errors = ridge(kept, without, weights, strength=strength * len(kept))
+    return known + rest, errors
 
 
 def ridge(
@@ -150,37 +198,82 @@ def ridge(
     return values, covariance.diag().clamp(min=0).sqrt()
 
 
-def constrained(
-    kept: torch.Tensor, gains: torch.Tensor, weights: torch.Tensor, *, total: torch.Tensor
+def shapley(
+    kept: torch.Tensor,
+    answers: torch.Tensor,
+    weights: torch.Tensor,
+    *,
+    total: torch.Tensor,
+    is_complete: bool = False,
 ) -> Solution:
-    """Weighted least squares without intercept whose coefficients sum to `total`.
+    """Shapley values that sum to `total`: those of a surrogate plus those of its residuals.
 
-    The last coefficient is the total minus the sum of the others.
+    If all coalitions are given, the values are exact, and no surrogate is needed.
 
     Args:
         kept: Kept segments, shape (K, segments), float64, in pairs.
-        gains: Answers minus that of the empty coalition, shape (K,).
+        answers: Shape (K,).
         weights: Shape (K,).
         total: Answer of the whole clip minus that of the empty coalition.
+        is_complete: Whether these are all coalitions but the whole and the empty one.
+
+    Returns:
+        Values and their standard errors, each of shape (segments,).
+
+    Example:
+        >>> kept = torch.tensor([[1.0, 0.0], [0.0, 1.0]]).double()
+        >>> answers, weights = torch.tensor([2.0, 3.0]).double(), torch.ones(2).double()
+        >>> values, _ = shapley(kept, answers, weights, total=torch.tensor(5.0))
+        >>> values.numpy().round(6).tolist()
+        [2.0, 3.0]
+    """
+    odd, n_segments = (answers[0::2] - answers[1::2]) / 2, kept.shape[1]
+    if is_complete:
+        values = (total / n_segments).expand(n_segments)
+        residuals = without = odd - total * (kept[0::2].mean(dim=1) - 0.5)
+    else:
+        signs = torch.cat([torch.ones_like(kept[:1]), signs_of(kept)])
+        halves = torch.cat([total.reshape(1) / 2, odd])
+        surrogate, without = fit(signs, halves, is_odd=True, first_is_exact=True)
+        without, residuals = without[1:], odd - surrogate(signs[1:])
+        values = surrogate.shapley_values()
+    values = values + constrained(kept, _paired(residuals), weights)[0]
+    errors = constrained(kept, _paired(without), weights)[1]
+    return values + (total - values.sum()) / n_segments, errors  # the fit is exact up to rounding
+
+
+def constrained(kept: torch.Tensor, answers: torch.Tensor, weights: torch.Tensor) -> Solution:
+    """Weighted least squares without intercept whose coefficients sum to zero.
+
+    The last coefficient is minus the sum of the others.
+
+    Args:
+        kept: Kept segments, shape (K, segments), float64, in pairs.
+        answers: Shape (K,).
+        weights: Shape (K,).
 
     Returns:
         Coefficients and their standard errors, each of shape (segments,).
 
     Example:
         >>> kept = torch.tensor([[1.0, 0.0], [0.0, 1.0]]).double()
-        >>> gains, weights = torch.tensor([2.0, 3.0]).double(), torch.ones(2).double()
-        >>> constrained(kept, gains, weights, total=torch.tensor(5.0))[0].numpy().round(6).tolist()
-        [2.0, 3.0]
+        >>> answers, weights = torch.tensor([2.0, -2.0]).double(), torch.ones(2).double()
+        >>> constrained(kept, answers, weights)[0].numpy().round(6).tolist()
+        [2.0, -2.0]
     """
-    last = kept[:, -1]
     root = weights.sqrt()
-    design = (kept[:, :-1] - last[:, None]) * root[:, None]
-    outcome = (gains - last * total) * root
-    free = torch.linalg.pinv(design) @ outcome
-    scores = design * (outcome - design @ free)[:, None]
-    covariance = _sandwich(scores, torch.linalg.pinv(design.T @ design))
+    design = (kept[:, :-1] - kept[:, -1:]) * root[:, None]
+    outcome = answers * root
+    inverse = torch.linalg.pinv(design.T @ design)
+    free = inverse @ (design.T @ outcome)
+    covariance = _sandwich(design * (outcome - design @ free)[:, None], inverse)
     errors = torch.cat([covariance.diag(), covariance.sum().reshape(1)]).clamp(min=0).sqrt()
-    return torch.cat([free, (total - free.sum()).reshape(1)]), errors
+    return torch.cat([free, -free.sum().reshape(1)]), errors
+
+
+def _paired(halves: torch.Tensor, *, is_odd: bool = True) -> torch.Tensor:
+    """Answers of pairs of complements from their half differences, or half sums."""
+    return torch.stack([halves, -halves if is_odd else halves], dim=1).flatten()
 
 
 def _sandwich(scores: torch.Tensor, inverse: torch.Tensor) -> torch.Tensor:

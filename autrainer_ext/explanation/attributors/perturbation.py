@@ -22,12 +22,12 @@ from autrainer_ext.serving.forward import ForwardPass, forward_pass
 
 from .coalitions import lime_coalitions, shapley_coalitions
 from .contract import Baseline, baseline_like, forward_attributor, one_by_one
-from .estimate import Estimate, Solution, constrained, estimate
-from .estimate import ridge as solve_ridge
+from .estimate import Estimate, estimate, local_weights, shapley
 
 _SCORES = ("logit", "probability")
-N_SAMPLES = 4096
+N_SAMPLES = 2048
 TARGET_ERROR = 0.1
+_N_PREDICTED = 16384  # coalitions that LIME's surrogate answers
 _LIME_SAMPLES = 1000  # number of samples of lime, for which its penalty was chosen
 
 
@@ -92,9 +92,8 @@ def estimate_lime(
         return _silence(features)
     coalitions = lime_coalitions(len(players), n_samples, kernel_width=kernel_width, seed=seed)
 
-    def solve(kept: torch.Tensor, answers: torch.Tensor, weights: torch.Tensor) -> Solution:
-        return solve_ridge(kept, answers, weights, strength=ridge * len(kept) / _LIME_SAMPLES)
-
+    others = lime_coalitions(len(players), _N_PREDICTED, kernel_width=kernel_width, seed=seed + 1)
+    solve = functools.partial(local_weights, strength=ridge / _LIME_SAMPLES, others=others)
     silence = segment_means(features[0], segments) if fill_with_means else baseline
     answer = _answers(forward, features, target, segments, players, silence, score)
     values, errors, size, agreement = estimate(answer, coalitions, solve, target_error=target_error)
@@ -164,11 +163,10 @@ def estimate_kernel_shap(
         values, size, agreement = (whole - empty).expand(len(players)), 0, float("nan")
         errors = torch.zeros_like(values)
     else:
+        coalitions = shapley_coalitions(len(players), n_samples, seed=seed)
+        solve = functools.partial(shapley, total=whole - empty, is_complete=coalitions.is_complete)
         values, errors, size, agreement = estimate(
-            lambda kept: answer(kept) - empty,
-            shapley_coalitions(len(players), n_samples, seed=seed),
-            functools.partial(constrained, total=whole - empty),
-            target_error=target_error,
+            answer, coalitions, solve, target_error=target_error
         )
     n_bins = torch.bincount(segments.flatten())[players] * features.shape[1]
     return Estimate(

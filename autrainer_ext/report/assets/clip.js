@@ -7,24 +7,8 @@
   // A file of a clip: beside the page, or in it.
   Report.file = (row, name) => story.files?.[row]?.[name] ?? `clips/${row}/${name}`;
 
-  // Pictures of a clip, one over the other, with a line that follows an audio element.
-  function pictures(row, layers, name) {
-    const head = el("span", { class: "head", "aria-hidden": "true" });
-    const images = layers.map((file, i) => el("img", {
-      src: Report.file(row, `${file}.png`), alt: i === 0 ? name : "", loading: "lazy", class: i ? "over" : "under", "data-layer": file,
-    }));
-    return { node: el("div", { class: "picture" }, images, head), head };
-  }
-
-  function follow(audio, heads, seconds) {
-    const step = () => {
-      const at = Math.min(1, audio.currentTime / (seconds || 1));
-      heads.forEach((head) => (head.style.left = `${100 * at}%`));
-      if (!audio.paused) requestAnimationFrame(step);
-    };
-    ["play", "seeked", "ended", "timeupdate"].forEach((event) => audio.addEventListener(event, step));
-    step();
-  }
+  // Files of a clip as layers of a picture.
+  Report.layers = (row, names) => names.map((name) => [name, Report.file(row, `${name}.png`)]);
 
   const audio = el("audio", { id: "clip-audio", preload: "none" });
   let wanted = false; // play the next recording that is chosen
@@ -84,9 +68,8 @@
     const button = el("button", { type: "button", class: "primary", id: "clip-play", disabled: !clip }, "Play");
     if (clip) {
       audio.src = Report.file(row, "clip.flac");
-      const made = pictures(row, ["spectrogram", "map"], `Spectrogram of ${file}`);
-      follow(audio, [made.head], clip.seconds);
-      
+      const made = Report.pictures(Report.layers(row, ["spectrogram", "map"]), `Spectrogram of ${file}`);
+      Report.follow(audio, [made.head], clip.seconds);
       const overlay = Report.toggle(`${story.meta.explainer} map`, true, (on) => made.node.classList.toggle("bare", !on));
       shown = el("div", { class: "shown" }, made.node, overlay);
       button.addEventListener("click", () => (audio.paused ? audio.play() : audio.pause()));
@@ -115,6 +98,6 @@
     else recordings.marked.delete(row);
     Report.marksChanged?.();
   };
-  Object.assign(Report, { play, pictures, follow });
+  Object.assign(Report, { play });
   Report.startClip = () => state.watch(["sample"], draw);
 })();

@@ -14,40 +14,15 @@
       const row = rows.includes(chosen) ? chosen : hardest[0];
       const clip = story.clips[row];
       const name = story.recordings.filename[row];
-      let heard = 0;
-      const sounds = PARTS.map(([part], i) => el("audio", { src: Report.file(row, `${part}.flac`), preload: "none", "data-part": part, muted: i > 0 }));
-      const made = PARTS.map(([part, title]) => Report.pictures(row, part === "clip" ? ["spectrogram", "map"] : ["spectrogram", part], `${title}: spectrogram of ${name}`));
-      Report.follow(sounds[0], made.map((m) => m.head), clip.seconds);
-      const playing = () => !sounds[0].paused;
-      const buttons = PARTS.map(([part, title], i) => el("button", { type: "button", "data-hear": part, "aria-pressed": String(i === 0), onclick: () => hear(i) }, `Hear ${title.toLowerCase()}`));
-      const seek = el("input", { type: "range", min: 0, max: clip.seconds, step: 0.01, value: 0, oninput: () => sounds.forEach((s) => (s.currentTime = Number(seek.value))) });
-      sounds[0].addEventListener("timeupdate", () => {
-        seek.value = sounds[0].currentTime;
-        for (const other of sounds.slice(1)) if (Math.abs(other.currentTime - sounds[0].currentTime) > 0.06) other.currentTime = sounds[0].currentTime;
-      });
-      const go = el("button", { type: "button", class: "primary", id: "parts-play", onclick: () => (playing() ? stop() : begin()) }, "Play");
-      sounds[0].addEventListener("pause", () => (go.textContent = "Play"));
-      sounds[0].addEventListener("ended", () => sounds.slice(1).forEach((s) => s.pause()));
-      function begin() {
-        document.querySelectorAll("audio").forEach((a) => a.pause());
-        sounds.forEach((s) => { s.currentTime = sounds[0].ended ? 0 : sounds[0].currentTime; s.play().catch(() => {}); });
-        go.textContent = "Pause";
-      }
-      function stop() { sounds.forEach((s) => s.pause()); }
-      function hear(i) {
-        heard = i;
-        sounds.forEach((s, k) => (s.muted = k !== heard));
-        buttons.forEach((b, k) => b.setAttribute("aria-pressed", String(k === heard)));
-        if (!playing()) begin();
-      }
-      sounds.forEach((s, i) => (s.muted = i !== 0));
+      const lanes = PARTS.map(([part, title]) => ({ title, sound: part, layers: Report.layers(row, ["spectrogram", part === "clip" ? "map" : part]) }));
+      const files = Object.fromEntries(PARTS.map(([part]) => [part, Report.file(row, `${part}.flac`)]));
+      const { figures, controls, sounds } = Report.player({ lanes, files, span: { seconds: clip.seconds }, name });
       const pick = Report.choice("Recording", hardest.map((r) => [String(r), story.recordings.filename[r]]), String(row), (value) => recordings.choose(Number(value)));
       place("explanations-listen",
         el("div", { class: "bar" }, pick),
         el("p", { class: "quiet" }, story.recordings.target[row] < 0 ? "" : ["Label ", el("b", {}, recordings.label(row)), ". "], "Explained prediction ", el("b", {}, story.meta.classes[clip.prediction] ?? ""),
           `. Explainer ${story.meta.explainer}, mask ${story.meta.mask}.`),
-        el("div", { class: "lanes" }, made.map((m, i) => el("figure", {}, m.node, el("figcaption", {}, buttons[i])))),
-        el("div", { class: "bar" }, go, Report.field("Position", seek)), sounds);
+        el("div", { class: "lanes" }, figures), controls, sounds);
     });
   }
 

@@ -4,15 +4,19 @@ from pathlib import Path
 
 import pandas as pd
 from matplotlib import pyplot as plt
+from matplotlib import rcParams
 from matplotlib.colors import Normalize
-from matplotlib.ticker import MaxNLocator
 
 from autrainer_ext.information import TrianglePoint
 from autrainer_ext.plotting import draw_gains
-from autrainer_ext.plotting.triangle import COLOR_MAP, draw_trajectory, draw_triangle
+from autrainer_ext.plotting.page import fold, page_size, panel_grid, set_title
+from autrainer_ext.plotting.triangle import (
+    draw_order,
+    draw_trajectory,
+    draw_triangle,
+    triangle_page,
+)
 from autrainer_ext_plugins.writing import save_figure
-
-_COLUMNS = 3
 
 
 def write_gains(table: pd.DataFrame, folder: Path) -> None:
@@ -28,32 +32,42 @@ def write_gains(table: pd.DataFrame, folder: Path) -> None:
             continue
         corruptions = list(part["corruption"].unique())
         severities = sorted(part["severity"].unique())
-        n_columns = min(len(methods), _COLUMNS)
-        n_rows = -(-len(methods) // n_columns)
+        n_rows, n_columns = panel_grid(len(methods), least_mm=12 + 5.5 * len(severities))
+        names = [fold(name.replace("_", " "), share=0.26) for name in corruptions]
+        titles = [fold(name.replace("_", " "), share=0.7 / n_columns) for name in methods]
+        n_lines = sum(1.1 + 0.8 * name.count("\n") for name in names)
+        n_lines += 3.5 + max(title.count("\n") for title in titles)
         figure, axes = plt.subplots(
             n_rows,
             n_columns,
-            figsize=(
-                1.9 + n_columns * max(1.35, 0.5 + 0.42 * len(severities)),
-                n_rows * (1.0 + 0.24 * len(corruptions)),
-            ),
+            figsize=page_size(lines=7 + n_rows * n_lines),
             squeeze=False,
             sharey=True,
-            layout="constrained",
         )
         limit = max(1.0, 100 * part["gain"].abs().max())
-        for panel, method in zip(axes.flat, methods, strict=False):
+        is_complete = True
+        for panel, method, heading in zip(axes.flat, methods, titles, strict=False):
             gains = 100 * part[part["method"] == method].pivot_table(
                 index="corruption", columns="severity", values="gain"
             ).reindex(index=corruptions, columns=severities)
-            image = draw_gains(panel, gains.to_numpy(), corruptions, severities, limit=limit)
-            panel.set_title(method.replace(" ", "\n").replace("_", " "), fontsize=8)
+            is_complete &= bool(gains.notna().all(axis=None))
+            image = draw_gains(panel, gains.to_numpy(), names, severities, limit=limit)
+            panel.set_title(heading)
+            panel.label_outer()
         for panel in axes.flat[len(methods) :]:
             panel.set_visible(False)
-        bar = figure.colorbar(image, ax=axes, shrink=0.8, aspect=30)
-        bar.set_label("gain over the source model in points", fontsize=8)
-        bar.ax.tick_params(labelsize=8)
+        bar = figure.colorbar(image, ax=axes, location="bottom", aspect=40)
+        bar.set_label("gain over the source model in percentage points")
+        left_out = "" if is_complete else "; hatched: not computed"
+        set_title(figure, f"Gain in accuracy of adaptation, {_described(part)}{left_out}")
         save_figure(figure, folder / f"gain_{protocol}_{order}")
+
+
+def _described(part: pd.DataFrame) -> str:
+    """Protocol, order, and the number of runs and seeds."""
+    counts = ((part[name].nunique(), name) for name in ("run", "seed"))
+    number = ", ".join(f"{n} {name}{'s' if n > 1 else ''}" for n, name in counts)
+    return f"{part['protocol'].iloc[0]}, {part['order'].iloc[0]} order, {number}"
 
 
 def write_trajectories(traces: pd.DataFrame, folder: Path) -> None:
@@ -68,26 +82,15 @@ def write_trajectories(traces: pd.DataFrame, folder: Path) -> None:
         part = part[(part["run"] == part["run"].iloc[0]) & (part["seed"] == part["seed"].iloc[0])]
         part = part[part["severity"] == part["severity"].max()]
         methods = list(part["method"].unique())
-        n_columns = min(len(methods), _COLUMNS)
-        n_rows = -(-len(methods) // n_columns)
-        figure, axes = plt.subplots(
-            n_rows,
-            n_columns,
-            figsize=(0.9 + 3.3 * n_columns, 3.4 * n_rows),
-            squeeze=False,
-            subplot_kw={"projection": "ternary"},
+        first = part.iloc[0]
+        title = (
+            f"Predicted classes during adaptation at severity {first['severity']}, "
+            f"{_described(part)}; a line per corruption"
         )
-        right = 1 - 1.3 / figure.get_figwidth()
-        figure.subplots_adjust(
-            0.5 / figure.get_figwidth(),
-            0.55 / figure.get_figheight(),
-            right,
-            1 - 0.75 / figure.get_figheight(),
-            wspace=0.45,
-            hspace=0.65,
-        )
+        line = rcParams["font.size"] / 72
+        figure, panels = triangle_page(len(methods), title=title, below=4 * line)
         norm = Normalize(1, part["step"].max())
-        for panel, method in zip(axes.flat, methods, strict=False):
+        for panel, method in zip(panels, methods, strict=True):
             draw_triangle(panel, method.replace("_", " "))
             for _, path in part[part["method"] == method].groupby("corruption", sort=False):
                 divergence, shared = (
@@ -97,11 +100,5 @@ def write_trajectories(traces: pd.DataFrame, folder: Path) -> None:
                 # numbers in a file are rounded: the third coordinate makes the sum exactly one
                 point = TrianglePoint(divergence, shared, 1 - divergence - shared)
                 draw_trajectory(panel, {"pred": point}, path["step"].to_numpy(), norm)
-        for panel in axes.flat[len(methods) :]:
-            panel.set_visible(False)
-        beside = figure.add_axes((right + 0.6 / figure.get_figwidth(), 0.25, 0.012, 0.5))
-        shades = plt.cm.ScalarMappable(norm, COLOR_MAP)
-        bar = figure.colorbar(shades, cax=beside, ticks=MaxNLocator(integer=True))
-        bar.set_label("step", fontsize=8)
-        bar.ax.tick_params(labelsize=8)
+        draw_order(figure, norm, "step", bottom=0.3 * line)
         save_figure(figure, folder / f"trajectories_{protocol}_{order}")

@@ -151,8 +151,9 @@ class Adaptation(AbstractPlugin):
         (folder / "summary.csv").unlink(missing_ok=True)
         if len(shared):
             write_table(summarise(shared), folder / "summary.csv")
-        write_gains(table, folder)
-        write_trajectories(pd.DataFrame(traces), folder)
+        with self.style.applied():
+            write_gains(table, folder)
+            write_trajectories(pd.DataFrame(traces), folder)
 
     def _write(self, rows: list[dict], runs: Sequence[Run], path: Path) -> None:
         """Write rows with the description of their runs; `seed` is that of the corruption."""

@@ -17,6 +17,7 @@ from autrainer_ext.atomic import is_free, is_temporary, remove_leftovers
 from autrainer_ext.configurations import configuration_names, find_configuration
 from autrainer_ext.errors import unknown_name
 from autrainer_ext.serving.audio_files import collect_files
+from autrainer_ext.style import STYLE_SETTINGS
 
 
 def positive_int(text: str) -> int:
@@ -95,6 +96,14 @@ _OPTIONS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
             "help": "Replace earlier results in an output folder that contains nothing else.",
         },
     ),
+    "column_width": (
+        ("--column-width",),
+        {"type": float, "metavar": "MM", "help": "Width of figures in mm. Default: 85."},
+    ),
+    "font_size": (
+        ("--font-size",),
+        {"type": float, "metavar": "PT", "help": "Font size of figures in pt. Default: 7."},
+    ),
     "quiet": (("-q", "--quiet"), {"action": "store_true", "help": "Print only errors."}),
 }
 
@@ -105,11 +114,24 @@ def add_options(parser: argparse.ArgumentParser, *names: str) -> None:
     Args:
         parser: Parser of the command.
         names: Names of options: "input", "checkpoint", "extension", "recursive", "seed",
-            "batch_size", "device", "overwrite" or "quiet".
+            "batch_size", "device", "overwrite", "column_width", "font_size" or "quiet".
     """
     for name in names:
         flags, settings = _OPTIONS[name]
         parser.add_argument(*flags, **settings)
+
+
+def style_settings(args: object) -> dict[str, float]:
+    """Settings of the style of figures that the user gave.
+
+    Args:
+        args: Arguments of a command with the options "column_width" and "font_size".
+
+    Returns:
+        Values by the names of the attributes of `autrainer_ext.style.Style`.
+    """
+    given = {name: getattr(args, name) for name in STYLE_SETTINGS}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def replace_help(parser: argparse.ArgumentParser, texts: dict[str, str]) -> None:
@@ -175,6 +197,11 @@ def check_model(directory: Path | str, checkpoint: str) -> None:
         raise ValueError(f"Checkpoint '{weights}' does not exist.")
     if not Path(directory, "model.yaml").is_file():
         raise ValueError(f"Model directory '{directory}' has no model.yaml.")
+
+
+def is_exported(model: str) -> bool:
+    """Check that a model is named as an exported file, not as a model directory."""
+    return model.endswith(".onnx")
 
 
 def check_inputs(inputs: Iterable[Path | str]) -> None:

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -86,7 +87,7 @@ class DemoScript(AbstractScript):
         # more threads do not speed up networks this small, and slow them down on a busy machine
         environment = {"OMP_NUM_THREADS": "1", **os.environ}
         print(f"\n$ export OMP_NUM_THREADS={environment['OMP_NUM_THREADS']}")
-        for command in COMMANDS:
+        for command in _commands():
             if command[1] == "inference":
                 _collect_recordings(directory)
             print(f"\n$ {' '.join(command)}", flush=True)
@@ -100,6 +101,12 @@ class DemoScript(AbstractScript):
                 )
         print(f"\nDone in {time.monotonic() - start:.0f} s, in the folder {directory}.\n")
         print("\n".join(_report(directory)))
+
+
+def _commands() -> list[tuple[str, ...]]:
+    """Commands of the tour; scoring needs aucurriculum."""
+    has_curricula = find_spec("aucurriculum") is not None
+    return [command for command in COMMANDS if has_curricula or command[0] != "aucurriculum"]
 
 
 def _collect_recordings(directory: Path) -> None:
@@ -157,7 +164,8 @@ def _report(directory: Path) -> Iterator[str]:
         (f"{_SERVED}/_test/test_holistic.yaml", "results per device"),
         ("predictions/results.csv", f"predictions for the clips in {RECORDINGS}/"),
     ):
-        yield f"  {directory / path}: {what}"
+        if (directory / path).exists():  # difficulty only with aucurriculum
+            yield f"  {directory / path}: {what}"
 
 
 def _conclusions(hits: "pd.DataFrame", samples: "pd.DataFrame") -> Iterator[str]:
@@ -202,17 +210,26 @@ def _draw(directory: Path, outputs: dict[str, "RunOutputs"]) -> None:
     from sklearn.metrics import confusion_matrix
 
     from autrainer_ext.plotting import draw_confusion
+    from autrainer_ext.plotting.page import page_size, set_title
+    from autrainer_ext.style import Style
 
     frequencies = pd.read_csv(directory / "data/ToyScenes/train.csv")["scene"].value_counts()
     labels = [f"{scene} ({count})" for scene, count in frequencies.items()]
-    figure, panels = plt.subplots(1, 2, figsize=(11, 5), layout="constrained", sharey=True)
-    for axes, criterion in zip(panels, CRITERIA, strict=True):
-        runs = [run for name, run in outputs.items() if name.startswith(f"ToyScenes-{criterion}_")]
-        order = [runs[0].class_names.index(scene) for scene in frequencies.index]
-        counts = sum(
-            confusion_matrix(run.targets, run.outputs.argmax(axis=1), labels=order) for run in runs
-        )
-        draw_confusion(axes, counts, labels).set_title(f"{criterion}, {len(runs)} seeds")
-    figure.suptitle("Test clips in % of each true scene (number of training clips)")
-    figure.savefig(directory / FIGURE, dpi=120)
+    with Style().applied():
+        figure, panels = plt.subplots(2, 1, figsize=page_size(share=1.15, lines=9), sharex=True)
+        for axes, criterion in zip(panels, CRITERIA, strict=True):
+            runs = [
+                run for name, run in outputs.items() if name.startswith(f"ToyScenes-{criterion}_")
+            ]
+            order = [runs[0].class_names.index(scene) for scene in frequencies.index]
+            counts = sum(
+                confusion_matrix(run.targets, run.outputs.argmax(axis=1), labels=order)
+                for run in runs
+            )
+            draw_confusion(axes, counts, labels).set_title(f"{criterion}, {len(runs)} seeds")
+            axes.label_outer()
+        n = len(runs[0].targets)
+        title = f"Predictions of {n} test clips in % of each true scene (number of training clips)"
+        set_title(figure, title)
+        figure.savefig(directory / FIGURE)
     plt.close(figure)

@@ -168,6 +168,7 @@ def _write_tables(
     from autrainer_ext.evaluation.evaluation import own_strata
     from autrainer_ext.evaluation.scores import difference_table, score_table
     from autrainer_ext.serving.audio_files import write_errors
+    from autrainer_ext_plugins.entropy_triangle.report import write_outputs_triangle
     from autrainer_ext_plugins.writing import write_table
 
     recordings = evaluated.recordings
@@ -180,36 +181,11 @@ def _write_tables(
         write_table(differences, folder / "differences.csv")
     write_table(pd.concat([scores, reference]), folder / "scores.csv")
     write_errors(evaluated.errors, folder)
-    _write_triangle(folder, evaluated, own)
+    parts = [(recordings.name, evaluated.outputs)]
+    parts += [] if own is None else [(_OWN, own.outputs)]
+    write_outputs_triangle(parts, folder / "triangle")
     if not quiet:
         print("\n".join(_describe(scores, reference, differences)))
-
-
-def _write_triangle(folder: Path, evaluated: "Evaluated", own: "OwnTest | None") -> None:
-    """Write the entropy triangle of the recordings and of the own test."""
-    from autrainer_ext.information import confusion_counts
-    from autrainer_ext.information.posterior import N_DRAWS
-    from autrainer_ext_plugins.entropy_triangle.report import write_triangle
-    from autrainer_ext_plugins.entropy_triangle.tables import ConfusionMatrix, IntervalSettings
-
-    parts = [(evaluated.recordings.name, evaluated.outputs)]
-    parts += [] if own is None else [(_OWN, own.outputs)]
-    matrices = [
-        ConfusionMatrix(
-            counts=confusion_counts(
-                outputs.targets, outputs.outputs.argmax(axis=1), len(outputs.class_names)
-            ),
-            run=name,
-            family=name,
-            criterion=name,
-            seed="",
-            split="test",
-            iteration=1,
-        )
-        for name, outputs in parts
-    ]
-    settings = IntervalSettings("all", 0.95, N_DRAWS, 0)
-    write_triangle(matrices, settings, folder / "triangle", quiet=True)
 
 
 def _describe(

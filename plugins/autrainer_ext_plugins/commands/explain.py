@@ -6,7 +6,8 @@ from pathlib import Path
 
 from autrainer.core.scripts import AbstractScript
 
-from autrainer_ext.explanation.settings import ExplainSettings
+from autrainer_ext.explanation.settings import WINDOWS, ExplainSettings
+from autrainer_ext.style import Style
 
 from .arguments import (
     add_options,
@@ -16,6 +17,7 @@ from .arguments import (
     find_preprocessing,
     positive_int,
     reporting_errors,
+    style_settings,
 )
 from .dividing import add_dividing_options, read_shards
 
@@ -32,6 +34,7 @@ class ExplainArgs:
     listen: list[str]
     noise: list[str]
     alpha: float
+    windows: str
     targets: str | None
     baseline: float | None
     layer: str | None
@@ -48,6 +51,8 @@ class ExplainArgs:
     batch_size: int | None
     device: str
     seed: int
+    column_width: float | None
+    font_size: float | None
     quiet: bool
     jobs: int
     launcher: str | None
@@ -116,6 +121,13 @@ class ExplainScript(AbstractScript):
             help="Share of the clip in the mixture with noise. Default: 0.6 (3.5 dB).",
         )
         add(
+            "--windows",
+            default=ExplainSettings.windows,
+            choices=WINDOWS,
+            help="What to explain of recordings longer than what the model hears: the window it\n"
+            "heard (heard, the default), or one window after the other (all).",
+        )
+        add(
             "--targets",
             "--labels",
             metavar="FILE",
@@ -177,6 +189,8 @@ class ExplainScript(AbstractScript):
             "extension",
             "recursive",
             "seed",
+            "column_width",
+            "font_size",
             "quiet",
         )
         add_dividing_options(self.parser)
@@ -193,6 +207,7 @@ class ExplainScript(AbstractScript):
     def _explain(self, args: ExplainArgs) -> None:
         _check_paths(args)
         settings = _read_settings(args)
+        style = Style(**style_settings(args))
         # imported late: both import torch, and errors in arguments should be reported at once
         from autrainer_ext_plugins.fidelity.folder import FolderExplanation
 
@@ -203,7 +218,8 @@ class ExplainScript(AbstractScript):
         if work.no_audio_reason and not args.quiet:
             print(f"No audio of the parts: {work.no_audio_reason}")
         shards = read_shards(args, Path(args.output))
-        done = work.run(files, quiet=args.quiet, shards=shards)
+        with style.applied():
+            done = work.run(files, quiet=args.quiet, shards=shards)
         errors = Path(args.output, "errors.csv")
         counts = f"{done.n_explained} of {len(files)} files explained"
         if not done.n_explained:
@@ -235,6 +251,7 @@ def _read_settings(args: ExplainArgs) -> ExplainSettings:
         listen=tuple(args.listen),
         noises=tuple(args.noise),
         alpha=args.alpha,
+        windows=args.windows,
         targets=args.targets,
         baseline=args.baseline,
         layer=args.layer,

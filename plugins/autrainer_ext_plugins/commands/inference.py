@@ -21,6 +21,7 @@ from .arguments import (
     earlier_results,
     find_audio_files,
     find_preprocessing,
+    is_exported,
     progress_bar,
     replace_help,
     reporting_errors,
@@ -33,8 +34,8 @@ if TYPE_CHECKING:
 _FILES_AT_ONCE = 64  # of which at most those of one killed process have to be predicted again
 _TABLES = {"results.csv", "results.yaml", "errors.csv"}
 _HELP = {
-    "model": "Run or model directory, or a model of Hugging Face:\n"
-    "hf:repo_id[@revision][:subdir][#local_dir].",
+    "model": "Run or model directory, a file of 'autrainer-ext export' (.onnx), or a model of\n"
+    "Hugging Face: hf:repo_id[@revision][:subdir][#local_dir].",
     "input": "",
     "output": "Folder to create.",
     "checkpoint": "",
@@ -55,7 +56,7 @@ _HELP = {
 }
 
 
-@dataclass
+@dataclass(kw_only=True)
 class BatchedInferenceArgs(InferenceArgs):
     """Arguments of the host's command and of this command."""
 
@@ -107,8 +108,9 @@ class BatchedInferenceScript(InferenceScript):
         with reporting_errors(self.parser):
             earlier = _check_paths(args)
             root, files = find_audio_files(args.input, args.extension, args.recursive)
-            args.model = self._assert_model_exists(args)
-            check_model(args.model, args.checkpoint)
+            if not is_exported(args.model):
+                args.model = self._assert_model_exists(args)
+                check_model(args.model, args.checkpoint)
             inference = _load(args, len(files))
             n_failed = _predict(args, inference, root, files, earlier)
         self._report(args, len(files), n_failed)
@@ -147,7 +149,7 @@ def _check_paths(args: BatchedInferenceArgs) -> list[Path]:
     Returns:
         Earlier results to replace.
     """
-    if not args.model.startswith("hf:"):
+    if not args.model.startswith("hf:") and not is_exported(args.model):
         check_model(args.model, args.checkpoint)
     check_inputs(args.input)
     args.preprocess_cfg = find_preprocessing(str(args.preprocess_cfg))
@@ -208,6 +210,7 @@ def _settings(args: BatchedInferenceArgs) -> dict[str, object]:
     """Everything that predictions depend on, except the recordings."""
     folder = Path(args.model)
     paths = [folder / name for name in DESCRIPTIONS] + [folder / args.checkpoint / "model.pt"]
+    paths = [folder] if is_exported(args.model) else paths
     paths += [Path(args.preprocess_cfg)] if args.preprocess_cfg not in (None, "default") else []
     digest = hashlib.sha256(autrainer_ext.__version__.encode())
     for path in paths:
@@ -219,6 +222,8 @@ def _settings(args: BatchedInferenceArgs) -> dict[str, object]:
 def _load(args: BatchedInferenceArgs, n_files: int) -> "BatchedInference":
     from autrainer_ext.serving.inference import BatchedInference
 
+    if args.embeddings and is_exported(args.model):
+        raise ValueError("An exported file has no embeddings: leave out --embeddings.")
     inference = BatchedInference(
         model_path=args.model,
         checkpoint=args.checkpoint,

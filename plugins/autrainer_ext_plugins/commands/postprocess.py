@@ -18,7 +18,7 @@ from autrainer_ext_plugins.plugin import (
     suitable_runs,
 )
 
-from .arguments import complete, reporting_errors
+from .arguments import add_options, complete, reporting_errors, style_settings
 from .dividing import add_dividing_options, read_shards
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ class PluginPostprocessArgs(PostprocessArgs):
     plugins: list[str] | None
     override: list[str]
     device: str | None
+    column_width: float | None
+    font_size: float | None
     no_summary: bool
     jobs: int
     launcher: str | None
@@ -88,6 +90,7 @@ class PluginPostprocessScript(AbstractScript):
             help="Device of the networks: auto, cpu, cuda, cuda:N or mps.\n"
             "Default: the setting device of each plugin that evaluates networks.",
         )
+        add_options(self.parser, "column_width", "font_size")
         self.parser.add_argument("--no-summary", action="store_true", help="Run only the plugins.")
         add_dividing_options(self.parser)
         self.parser.add_argument("--only", help=argparse.SUPPRESS)  # plugin of a shard
@@ -144,7 +147,7 @@ class PluginPostprocessScript(AbstractScript):
         names = plugin_names(automatic=True) if args.plugins is None else args.plugins
         names = [name for name in names if args.only in (None, name)]
         overrides = dict(self._setting(text) for text in args.override)
-        shared = {} if args.device is None else {"device": args.device}
+        shared = style_settings(args) | ({} if args.device is None else {"device": args.device})
         return {name: load_plugin(name, overrides, shared) for name in dict.fromkeys(names)}
 
     def _setting(self, text: str) -> tuple[str, object]:

@@ -10,9 +10,16 @@ from typing import TYPE_CHECKING
 import yaml
 from autrainer.core.scripts import AbstractScript, CommandLineError
 
+from autrainer_ext.style import Style
 from hydra_plugins.autrainer_ext import configuration_directory
 
-from .arguments import add_options, earlier_results, read_class_list, reporting_errors
+from .arguments import (
+    add_options,
+    earlier_results,
+    read_class_list,
+    reporting_errors,
+    style_settings,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,6 +42,8 @@ class TriangleArgs:
     intervals: str
     n_draws: int
     overwrite: bool
+    column_width: float | None
+    font_size: float | None
     quiet: bool
 
 
@@ -91,7 +100,7 @@ class TriangleScript(AbstractScript):
             "15 ms per matrix of 10 classes, 100 ms per matrix of 35. Default: all.",
         )
         self._add_setting("n-draws", "B", "Posterior draws per interval.")
-        add_options(self.parser, "overwrite", "quiet")
+        add_options(self.parser, "overwrite", "column_width", "font_size", "quiet")
 
     def _add_setting(self, name: str, metavar: str, text: str, *aliases: str) -> None:
         """Add an option for a number that is also a setting of the plugin."""
@@ -121,6 +130,7 @@ class TriangleScript(AbstractScript):
                 )
         output = Path(args.output)
         with reporting_errors(self.parser):
+            style = Style(**style_settings(args))
             earlier = earlier_results(output, args.overwrite, _is_result)
             from autrainer_ext_plugins.entropy_triangle.tables import IntervalSettings
 
@@ -133,7 +143,8 @@ class TriangleScript(AbstractScript):
         before = {path: path.stat() for path in earlier}
         with reporting_errors(self.parser):
             output.mkdir(parents=True, exist_ok=True)
-            table = write_triangle(confusions, settings, output, quiet=args.quiet)
+            with style.applied():
+                table = write_triangle(confusions, settings, output, quiet=args.quiet)
             for path, state in before.items():
                 if os.path.samestat(path.stat(), state):  # not replaced by a new result
                     path.unlink()

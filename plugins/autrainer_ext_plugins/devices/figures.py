@@ -5,6 +5,7 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
 from autrainer_ext.plotting.devices import draw_device_table
+from autrainer_ext.plotting.page import fold, page_size, set_title
 from autrainer_ext.runs import run_labels
 
 from .tables import GROUPS
@@ -15,7 +16,8 @@ def draw_devices(devices: pd.DataFrame, column: str) -> Figure:
 
     Args:
         devices: Table with one row per run and part of the samples: `run`, the column of the
-            device ("" for a group), `group`, `accuracy`, `accuracy_low` and `accuracy_high`.
+            device ("" for a group), `group`, `n_samples`, `accuracy`, `accuracy_low` and
+            `accuracy_high`.
         column: Name of the column of the device.
 
     Returns:
@@ -43,9 +45,10 @@ def draw_devices(devices: pd.DataFrame, column: str) -> Figure:
         .to_numpy(dtype=float)
         for what in ("value", "half_width")
     )
-    labels = run_labels(runs)
-    width = 0.6 * len(columns) + 0.07 * max(map(len, labels)) + 0.6
-    figure, axes = plt.subplots(figsize=(width, 1.5 + 0.36 * len(runs)), layout="constrained")
+    labels = [fold(label, share=0.24) for label in run_labels(runs)]
+    heading_lines = 5 + 0.4 * max(map(len, columns))
+    n_lines = 1.0 + max(1, *(label.count("\n") for label in labels)) * len(runs) + heading_lines
+    figure, axes = plt.subplots(figsize=page_size(lines=n_lines))
     draw_device_table(
         axes,
         values,
@@ -54,7 +57,10 @@ def draw_devices(devices: pd.DataFrame, column: str) -> Figure:
         columns,
         blocks={heading: len(block) for heading, block in blocks.items() if block},
     )
-    figure.suptitle("test accuracy in %, ± half of the 95 % interval", fontsize=9)
+    sizes = sorted(set(devices.loc[is_device, "n_samples"]))
+    n = f"{sizes[0]}" if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
+    title = f"Test accuracy in % per {column} (n = {n} each), ± half of the 95 % interval"
+    set_title(figure, title)
     return figure
 
 

@@ -111,7 +111,8 @@ class Devices(AbstractPlugin):
             write_table(with_run_columns(of_runs, runs), folder / f"{name}.csv")
         differences = difference_table(runs, values, ["score", "group"])
         write_table(differences, folder / "differences.csv")
-        save_figure(draw_devices(by_device, self.column), folder / "devices")
+        with self.style.applied():
+            save_figure(draw_devices(by_device, self.column), folder / "devices")
 
     def _read(self, run: Run) -> tuple[RunOutputs, pd.DataFrame, set[str]]:
         """Test outputs of a run, their rows of the test table, and the devices in training."""

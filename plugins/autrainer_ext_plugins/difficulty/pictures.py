@@ -12,6 +12,7 @@ from tqdm import tqdm
 from autrainer_ext.atomic import atomic_file
 from autrainer_ext.difficulty.from_runs import MeasuredRun
 from autrainer_ext.plotting import draw_explained_spectrogram, draw_spectrogram
+from autrainer_ext.plotting.page import fold, page_size, set_title
 from autrainer_ext.runs import Run
 from autrainer_ext.serving.front_end import find_front_end, read_transforms
 from autrainer_ext_plugins.writing import save_figure
@@ -42,13 +43,17 @@ def save_pictures(
         true = measured.class_names[measured.targets[index]]
         for suffix, overlay, title in (
             ("", None, f"{stem}: {true}"),
-            (".gradcam", attributions[index], f"{true}, predicted as {predicted[index]}"),
+            (
+                ".gradcam",
+                attributions[index],
+                f"{stem}: {true}, predicted as {predicted[index]}; colour: Grad-CAM",
+            ),
         ):
-            figure, axes = plt.subplots(figsize=(4, 3), layout="constrained")
+            figure, axes = plt.subplots(figsize=page_size(share=0.6, lines=3))
             draw_explained_spectrogram(axes, features[index], overlay, **scale)
-            axes.set_title(title, fontsize=9)
+            set_title(figure, title)
             with atomic_file(folder / f"{stem}{suffix}.png") as path:
-                figure.savefig(path, dpi=100)
+                figure.savefig(path, dpi=150)
             plt.close(figure)
 
 
@@ -69,8 +74,7 @@ def save_sheets(
         figure, panels = plt.subplots(
             len(_KINDS),
             width,
-            figsize=(2.4 * width + 0.6, 6.6),
-            layout="constrained",
+            figsize=page_size(share=len(_KINDS) * 0.75 / width, lines=6 + 4 * len(_KINDS)),
             squeeze=False,
             sharex=True,
             sharey=True,
@@ -81,13 +85,14 @@ def save_sheets(
             axes = panels[_KINDS.index(row["kind"]), row["position"] - 1]
             axes.set_visible(True)
             draw_spectrogram(axes, features[row["index"]], **scale)
-            axes.set_title(
-                f"{row['kind']}: {Path(str(row['filename'])).stem}\n"
-                f"right {row['cumulative_accuracy']:.0%}",
-                fontsize=8,
+            title = (
+                f"{row['kind']}: {Path(str(row['filename'])).stem}, "
+                f"{row['cumulative_accuracy']:.0%} right"
             )
+            axes.set_title(fold(title, share=0.85 / width), fontsize="small")
             axes.label_outer()
-        figure.suptitle(f"{group} ({run.config['dataset']['id']})", fontsize=10)
+        title = f"{group} of {run.config['dataset']['id']}: share of right checkpoints of all runs"
+        set_title(figure, title)
         save_figure(figure, folder / str(group).replace(" ", "_").replace("/", "_"))
 
 

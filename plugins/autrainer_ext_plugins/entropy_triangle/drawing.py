@@ -2,30 +2,31 @@
 
 import numpy as np
 import pandas as pd
-from matplotlib import pyplot as plt
+from matplotlib import rcParams
 from matplotlib.axes import Axes
-from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from autrainer_ext.information import VIEWS, TrianglePoint
 from autrainer_ext.plotting import Look, draw_intervals, looks
+from autrainer_ext.plotting.page import fold
 from autrainer_ext.plotting.triangle import (
-    COLOR_MAP,
+    draw_order,
     draw_region,
     draw_trajectory,
     draw_triangle,
     draw_views,
     enlarge,
+    triangle_page,
     view_handles,
 )
 
 from .tables import shown_iterations
 
-SPLIT_LABELS = {"train_online": "train, online"}
+_SPLIT_LABELS = {"train_online": "train, online"}
 _COORDINATES = ("divergence", "mutual_information", "variation")
 
+_LEGEND = 2.2  # height of the legend in lines
 _SHIFT = 0.14  # of the two values of one row, in rows
 # of the intervals: number of the panel, view, quantity and shift
 _PANELS = (
@@ -42,40 +43,33 @@ def draw_run(rows: pd.DataFrame) -> Figure:
         rows: Rows of the run in the result of `coordinate_table`, for all samples.
 
     Returns:
-        Figure.
+        Figure; all triangles show the same part.
     """
     splits = list(rows.groupby("split", sort=False))
     first, last = rows["iteration"].min(), rows["iteration"].max()
     norm = Normalize(first, last)
-    figure, panels = plt.subplots(
-        1,
-        len(splits),
-        figsize=(2.6 * len(splits) + 1, 3.3),
-        subplot_kw={"projection": "ternary"},
-        layout="constrained",
-        squeeze=False,
-    )
-    for axes, (split, part) in zip(panels[0], splits, strict=True):
+    below = _LEGEND + (3.5 if first < last else 0)
+    line = rcParams["font.size"] / 72
+    title = f"{_name(rows.iloc[0])}: entropy triangle of every iteration, the last is larger"
+    figure, panels = triangle_page(len(splits), title=title, below=below * line)
+    for axes, (split, part) in zip(panels, splits, strict=True):
         ordered = part.sort_values("iteration", kind="stable")
         points = {view: _point(ordered[ordered["view"] == view]) for view in VIEWS}
         iterations = np.sort(part["iteration"].unique())
-        draw_triangle(axes, SPLIT_LABELS.get(str(split), str(split)))
+        draw_triangle(axes, f"{split_label(str(split))} (n = {part['n_samples'].max():.0f})")
         draw_trajectory(axes, points, iterations, norm)
-        enlarge(axes, list(points.values()))
+        enlarge(axes, [_point(rows)])
     if first < last:
-        bar = figure.colorbar(ScalarMappable(norm, COLOR_MAP), ax=panels[0], shrink=0.6, pad=0.03)
-        bar.set_label("iteration", fontsize=8)
-        bar.ax.tick_params(labelsize=7)
-        bar.ax.yaxis.set_major_locator(MaxNLocator(6, integer=True))
-    _finish(figure, rows["run"].iloc[0])
+        draw_order(figure, norm, "iteration", bottom=_LEGEND * line)
+    figure.legend(handles=view_handles(), loc="lower center", ncols=3)
     return figure
 
 
 def draw_summary(ends: pd.DataFrame, rows: pd.DataFrame | None, title: str) -> Figure:
-    """Draw points with intervals: in a triangle, and beside it with one line per label.
+    """Draw points with intervals: in a triangle, and with one line per label.
 
-    The triangle shows the values of the samples, with the region of the intervals of the predicted
-    classes; the lines show the corrected values with their intervals.
+    Points with an interval are the corrected values, which lie in their intervals. The triangle
+    shows the intervals of the predicted classes as regions.
 
     Args:
         ends: Rows of the result of `summary_table` with an additional column `label`; each label
@@ -88,15 +82,19 @@ def draw_summary(ends: pd.DataFrame, rows: pd.DataFrame | None, title: str) -> F
         Figure.
     """
     keys = list(ends["label"].unique())
-    figure = plt.figure(figsize=(7.2, max(3, 1.1 + 0.19 * len(keys))), layout="constrained")
-    grid = figure.add_gridspec(1, 3, width_ratios=(2.1, 1, 1))
-    triangle = draw_triangle(figure.add_subplot(grid[0], projection="ternary"))
+    names = [fold(key, share=0.3) for key in keys]
+    line = rcParams["font.size"] / 72
+    lowest = 2.0 if len(keys) < 9 else 1.0  # height of the rows in lines
+    rows_height = line * len(keys) * (0.5 + max(lowest, *(1 + n.count("\n") for n in names)))
+    below = rows_height + (4 + _LEGEND) * line
+    figure, (triangle,) = triangle_page(1, title=title, below=below)
+    draw_triangle(triangle)
     own = looks(len(keys))
     by_view = {view: ends[ends["view"] == view].set_index("label").loc[keys] for view in VIEWS}
     shown: list[TrianglePoint] = []
     for key, look in zip(keys, own, strict=True):
         row = {view: by_view[view].loc[key] for view in VIEWS}
-        points = {view: _point(row[view]) for view in VIEWS}
+        points = {view: _corrected(row[view]) for view in VIEWS}
         draw_views(triangle, points, look)
         shown += points.values()
         limits = row["pred"][[f"{c}_{end}" for c in _COORDINATES for end in ("low", "high")]]
@@ -105,8 +103,10 @@ def draw_summary(ends: pd.DataFrame, rows: pd.DataFrame | None, title: str) -> F
             family = rows[rows["family"] == row["pred"]["family"]]
             shown.append(_draw_mean_trajectory(triangle, family, look))
     enlarge(triangle, shown)
-    first = figure.add_subplot(grid[1])
-    second = figure.add_subplot(grid[2], sharey=first)
+    height = figure.get_figheight()
+    bottom, up = (4 + _LEGEND) * line / height, rows_height / height
+    first = figure.add_axes((0.34, bottom, 0.29, up))
+    second = figure.add_axes((0.68, bottom, 0.28, up), sharey=first)
     draw_intervals(first, *_limits(by_view["joint"], "mutual_information"), own)
     true, pred = (_limits(by_view[view], "divergence") for view in ("true", "pred"))
     draw_intervals(second, *true, own, shift=-_SHIFT, marker="x")
@@ -121,11 +121,11 @@ def draw_summary(ends: pd.DataFrame, rows: pd.DataFrame | None, title: str) -> F
                 values = family.loc[family["view"] == view, quantity]
                 height = np.full(len(values), number + shift)
                 (first, second)[axes].plot(values, height, "|", color=look.color, markersize=7)
-    first.set_yticks(range(len(keys)), keys)
-    first.set_xlabel("mutual information", fontsize=8)
-    second.set_xlabel("divergence", fontsize=8)
+    first.set_yticks(range(len(keys)), names)
+    first.set_xlabel("mutual information")
+    second.set_xlabel("divergence")
     second.tick_params(labelleft=False)
-    _finish(figure, title)
+    figure.legend(handles=view_handles(), loc="lower center", ncols=3)
     return figure
 
 
@@ -139,21 +139,22 @@ def _draw_mean_trajectory(triangle: Axes, rows: pd.DataFrame, look: Look) -> Tri
         path["divergence"],
         color=look.color,
         linestyle=look.line,
-        linewidth=0.8,
+        linewidth=0.7,
         alpha=0.6,
     )
     return _point(path)
 
 
-def _finish(figure: Figure, title: str) -> None:
-    """Add title and legend, and compute the layout."""
-    figure.suptitle(title, fontsize=9)
-    figure.legend(
-        handles=view_handles(), loc="outside lower center", ncols=3, frameon=False, fontsize=8
-    )
-    # the layout is computed once: it takes longer than drawing and would be repeated per file
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")
+def split_label(split: str) -> str:
+    """Name of a split in titles."""
+    return _SPLIT_LABELS.get(split, split)
+
+
+def _name(row: pd.Series) -> str:
+    """Model, data set, criterion and seed of a run, or its name if they are unknown."""
+    if not row["model"]:
+        return str(row["run"])
+    return f"{row['model']} on {row['dataset']}, {row['criterion']}, seed {row['seed']}"
 
 
 def _point(row: pd.DataFrame | pd.Series) -> TrianglePoint:
@@ -162,6 +163,14 @@ def _point(row: pd.DataFrame | pd.Series) -> TrianglePoint:
         np.asarray(row["mutual_information"], dtype=float),
         np.asarray(row["variation"], dtype=float),
     )
+
+
+def _corrected(row: pd.Series) -> TrianglePoint:
+    """Corrected point of a row if it has intervals, else that of its samples."""
+    has_intervals = row[[f"{name}_low" for name in _COORDINATES]].notna().all()
+    ending = "_corrected" if has_intervals else ""
+    shares = row[[f"{name}{ending}" for name in _COORDINATES]].to_numpy(float)
+    return TrianglePoint(*(shares / shares.sum()))  # corrected one by one
 
 
 def _limits(rows: pd.DataFrame, quantity: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

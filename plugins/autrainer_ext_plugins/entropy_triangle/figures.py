@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from autrainer_ext_plugins.writing import save_figure
 
-from .drawing import SPLIT_LABELS, draw_run, draw_summary
+from .drawing import draw_run, draw_summary, split_label
 from .tables import EVERYTHING, FEWEST_RUNS, family_labels
 
 _CHECKPOINTS = {"best": "best iteration on dev", "last": "last saved iteration"}
@@ -19,7 +19,12 @@ _Job = tuple[Path, Callable[[], Figure]]
 
 
 def write_figures(
-    table: pd.DataFrame, summary: pd.DataFrame, folder: Path, *, quiet: bool = False
+    table: pd.DataFrame,
+    summary: pd.DataFrame,
+    folder: Path,
+    *,
+    confidence: float,
+    quiet: bool = False,
 ) -> None:
     """Draw and save all figures.
 
@@ -33,13 +38,15 @@ def write_figures(
         table: Result of `coordinate_table`.
         summary: Result of `summary_table` for the same table.
         folder: Folder to write to.
+        confidence: Confidence level of the intervals.
         quiet: Whether to hide the progress bar.
     """
     labels = family_labels(table)
+    title = partial(_title, confidence=confidence)
     jobs = [
         *_run_jobs(table, folder),
-        *_criteria_jobs(table, summary, labels, folder),
-        *_strata_jobs(table, summary, labels, folder),
+        *_criteria_jobs(table, summary, labels, folder, title),
+        *_strata_jobs(summary, labels, folder, title, _held_out(table)),
     ]
     used: set[str] = set()
     for stem, draw in tqdm(jobs, desc="Figures", disable=quiet, leave=False):
@@ -63,7 +70,11 @@ def _run_jobs(table: pd.DataFrame, folder: Path) -> Iterator[_Job]:
 
 
 def _criteria_jobs(
-    table: pd.DataFrame, summary: pd.DataFrame, labels: dict[str, str], folder: Path
+    table: pd.DataFrame,
+    summary: pd.DataFrame,
+    labels: dict[str, str],
+    folder: Path,
+    title: Callable[[str, pd.DataFrame], str],
 ) -> Iterator[_Job]:
     overall = table[table["stratum_column"] == EVERYTHING]
     for split, rows in overall.groupby("split", sort=False):
@@ -71,39 +82,51 @@ def _criteria_jobs(
         ends = ends.assign(
             label=[_counted(labels[f], n) for f, n in ends[["family", "n_runs"]].to_numpy()]
         )
-        draw = partial(draw_summary, ends, rows, _title(str(split), ends))
+        heading = title(str(split), ends)
+        draw = partial(draw_summary, ends, rows, heading[0].upper() + heading[1:])
         yield folder / _stem(f"criteria_{split}"), draw
 
 
+def _held_out(table: pd.DataFrame) -> str:
+    return "test" if "test" in set(table["split"]) else str(table["split"].iloc[-1])
+
+
 def _strata_jobs(
-    table: pd.DataFrame, summary: pd.DataFrame, labels: dict[str, str], folder: Path
+    summary: pd.DataFrame,
+    labels: dict[str, str],
+    folder: Path,
+    title: Callable[[str, pd.DataFrame], str],
+    held_out: str,
 ) -> Iterator[_Job]:
-    held_out = "test" if "test" in set(table["split"]) else table["split"].iloc[-1]
     strata = summary[(summary["stratum_column"] != EVERYTHING) & (summary["split"] == held_out)]
     for _, ends in strata.groupby(["stratum_column", "family"], sort=False):
         column, family = ends["stratum_column"].iloc[0], ends["family"].iloc[0]
         ends = ends.assign(
             label=[f"{s} (n = {n:.0f})" for s, n in ends[["stratum", "n_samples"]].to_numpy()]
         )
-        title = f"{labels[family]} per {column}: {_title(held_out, ends)}"
+        heading = f"{labels[family]} per {column}: {title(held_out, ends)}"
         stem = folder / "strata" / _stem(f"{column}_{held_out}_{labels[family]}")
-        yield stem, partial(draw_summary, ends, None, title)
+        yield stem, partial(draw_summary, ends, None, heading)
 
 
-def _title(split: str, ends: pd.DataFrame) -> str:
-    """Title with the split, the iteration and the kind of the intervals."""
+def _title(split: str, ends: pd.DataFrame, confidence: float) -> str:
+    """Title with the models, the split, the iteration and the kind of the intervals."""
+    n_runs = ends.loc[ends["mutual_information_low"].notna(), "n_runs"]
     over = [
         name
-        for name, n in (
-            ("seeds and samples", ends["n_runs"] >= FEWEST_RUNS),
-            ("samples", ends["n_runs"] == 1),
+        for name, is_over in (
+            ("seeds and samples", n_runs >= FEWEST_RUNS),
+            ("samples", n_runs == 1),
         )
-        if n.any()
+        if is_over.any()
     ]
+    models = {f"{row.model} on {row.dataset}" for row in ends.itertuples() if row.model}
+    sizes = sorted(set(ends["n_samples"].astype(int)))
     parts = (
-        SPLIT_LABELS.get(split, split),
+        f"entropy triangle{f' of {models.pop()}' if len(models) == 1 else ''}",
+        f"{split_label(split)} (n = {sizes[0]}{f' to {sizes[-1]}' if len(sizes) > 1 else ''})",
         _CHECKPOINTS[ends["checkpoint"].iloc[0]],
-        f"intervals over {' or '.join(over)}" if over else "",
+        f"{100 * confidence:g} % intervals over {' or '.join(over)}" if over else "",
         "2 seeds: no interval, both shown" if (ends["n_runs"] == 2).any() else "",
     )
     return ", ".join(part for part in parts if part)

@@ -147,13 +147,14 @@ class EntropyTriangle(AbstractPlugin):
             if not found:
                 raise ValueError(f"Run '{run.name}' has no outputs of {', '.join(self.splits)}.")
             confusions += found
-        table = write_triangle(
-            confusions,
-            self.settings,
-            folder,
-            checkpoint=self.checkpoint,
-            figures=self.figures,
-        )
+        with self.style.applied():
+            table = write_triangle(
+                confusions,
+                self.settings,
+                folder,
+                checkpoint=self.checkpoint,
+                figures=self.figures,
+            )
         self._compare(runs, family_labels(table), folder)
 
     def _compare(self, runs: Sequence[Run], labels: Mapping[str, str], folder: Path) -> None:

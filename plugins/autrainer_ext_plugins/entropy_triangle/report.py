@@ -6,6 +6,10 @@ from pathlib import Path
 import pandas as pd
 
 from autrainer_ext.atomic import atomic_file
+from autrainer_ext.information import confusion_counts
+from autrainer_ext.information.posterior import N_DRAWS
+from autrainer_ext.runs import RunOutputs
+from autrainer_ext.style import Style
 from autrainer_ext_plugins.writing import write_table
 
 from .comparison import ShownOutputs, comparison_table, describe
@@ -49,7 +53,7 @@ def write_triangle(
     written = without_constant(summary).rename(columns={"family": "runs"})
     write_table(written, folder / "summary.csv")
     if figures:
-        write_figures(table, summary, folder, quiet=quiet)
+        write_figures(table, summary, folder, confidence=settings.confidence, quiet=quiet)
     return table
 
 
@@ -67,3 +71,28 @@ def write_comparison(
     write_table(table, folder / "comparison.csv")
     with atomic_file(folder / "comparison.txt") as part:
         part.write_text("\n".join(describe(table, settings.confidence)) + "\n")
+
+
+def write_outputs_triangle(parts: Sequence[tuple[str, RunOutputs]], folder: Path) -> None:
+    """Write the entropy triangle of outputs, with intervals.
+
+    Args:
+        parts: Name and outputs of every point.
+        folder: Folder to write to.
+    """
+    matrices = [
+        ConfusionMatrix(
+            counts=confusion_counts(
+                outputs.targets, outputs.outputs.argmax(axis=1), len(outputs.class_names)
+            ),
+            run=name,
+            family=name,
+            criterion=name,
+            seed="",
+            split="test",
+            iteration=1,
+        )
+        for name, outputs in parts
+    ]
+    with Style().applied():
+        write_triangle(matrices, IntervalSettings("all", 0.95, N_DRAWS, 0), folder, quiet=True)

@@ -316,4 +316,4 @@ def family_labels(table: pd.DataFrame) -> dict[str, str]:
     criteria = dict(table[["family", "criterion"]].drop_duplicates().to_numpy())
     if len(set(criteria.values())) == len(criteria):
         return criteria
-    return dict(zip(criteria, run_labels(list(criteria)), strict=True))
+    return dict(zip(criteria, run_labels(list(criteria), with_seed=False), strict=True))

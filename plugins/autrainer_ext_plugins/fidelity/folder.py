@@ -4,22 +4,20 @@ file -> recording (-> with noise) -> features -> attributions, scores, panels, a
 """
 
 import hashlib
+import math
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
-import torch
 from tqdm import tqdm
 
 import autrainer_ext
 from autrainer_ext.atomic import UnwritableError
-from autrainer_ext.corruptions.noise import draw_white_noise
 from autrainer_ext.errors import unknown_name
 from autrainer_ext.explanation.attributors.contract import layers
 from autrainer_ext.explanation.evaluation import ClipSettings
-from autrainer_ext.explanation.reconstruction import Reconstructor
 from autrainer_ext.explanation.settings import ExplainSettings
 from autrainer_ext.runs import read_class_names
 from autrainer_ext.serving.audio_files import (
@@ -37,7 +35,7 @@ from autrainer_ext.trust import DESCRIPTIONS
 
 from .clips import Clip, ClipExplainer
 from .output import OutputFolder
-from .recordings import mix, read_noises
+from .recordings import heard_seconds, mix, read_noises, tested_reconstructor
 
 
 @dataclass(frozen=True)
@@ -63,6 +61,8 @@ class FolderExplanation:
         output: Folder to create or to continue.
 
     Attributes:
+        window_seconds: Length of the windows in which recordings are explained, or None for the one
+            that the front end chooses.
         no_audio_reason: Why no audio of kept and removed parts can be computed, or None.
 
     Raises:
@@ -95,21 +95,24 @@ class FolderExplanation:
         baseline = settings.baseline
         if baseline is None:
             baseline = silent_value(self.reader.transforms, self.reader.rate)
+        self.window_seconds: float | None = None
+        if settings.windows == "all":
+            self.window_seconds = heard_seconds(self.reader)
         self.no_audio_reason: str | None = None
         reconstructor = None
         try:
-            reconstructor = _tested_reconstructor(self.reader)
+            reconstructor = tested_reconstructor(self.reader)
         except ValueError as error:
             self.no_audio_reason = str(error)
         self.explainer = ClipExplainer(
             forward=forward,
             run=model.resolve().name,
             class_names=class_names,
-            targets=self.targets or {},
             settings=settings,
             clip_settings=ClipSettings.resolve(settings, baseline),
             rate=self.reader.rate,
             reconstructor=reconstructor,
+            front_end=None if reconstructor is None else reconstructor.front_end,
         )
 
     def run(
@@ -134,7 +137,8 @@ class FolderExplanation:
         bar = tqdm(found, "Explaining", len(files), unit="file", disable=quiet or shards.has_bar)
         reasons = {file: reason for file, reason in zip(files, bar, strict=True) if reason}
         explained = [file for file in files if file not in reasons]
-        for line in self.output.write_tables(self.noises, explained):
+        clips = [name for file in explained for name, _ in self._windows(file)]
+        for line in self.output.write_tables(self.noises, clips):
             print(f"Warning: {line}", file=sys.stderr)
         write_errors(error_table(files, reasons), self.output.path)
         return Counts(len(explained), len(reasons))
@@ -142,7 +146,7 @@ class FolderExplanation:
     def _explain_file(self, file: str) -> str | None:
         """Explain a file, or return why that fails: one file never ends the others."""
         try:
-            self._explain_clips(file)
+            self._explain_windows(file)
         except UnusableFileError as error:
             return str(error)
         except UnwritableError:
@@ -151,19 +155,51 @@ class FolderExplanation:
             return f"{type(error).__name__}: {brief(error)}"
         return None
 
-    def _explain_clips(self, file: str) -> None:
-        path = self.input / file
-        check_file(str(path))
-        digest = _digest(path.read_bytes())
-        waiting = [noise for noise in self.noises if not self.output.is_done(noise, file, digest)]
+    def _explain_windows(self, file: str) -> None:
+        """Explain what is wanted of a file; silent windows are left out unless all are."""
+        check_file(str(self.input / file))
+        digest = _digest_file(self.input / file)
+        reasons = []
+        windows = self._windows(file)
+        for name, window in windows:
+            try:
+                self._explain_window(file, name, window, digest)
+            except UnusableFileError as error:
+                reasons.append(error)
+        if len(reasons) == len(windows):
+            raise reasons[0]
+
+    def _explain_window(
+        self, file: str, name: str, window: tuple[float, float] | None, digest: str
+    ) -> None:
+        """Explain a file or a window of it without noise and with every noise."""
+        waiting = [noise for noise in self.noises if not self.output.is_done(noise, name, digest)]
         if not waiting:
             return
-        recording = self.reader.recording(path)
+        recording = self.reader.recording(self.input / file, window)
+        start = 0.0 if window is None else window[0]
         for noise in waiting:
+            target = (self.targets or {}).get(file)
             samples = mix(recording, self.noises[noise], self.settings.alpha)
-            clip = Clip(file, noise, samples, self.reader.features(samples))
-            with self.output.new_clip(noise, file, digest) as folder:
+            clip = Clip(name, noise, target, samples, self.reader.features(samples), start)
+            with self.output.new_clip(noise, name, digest) as folder:
                 self.explainer.explain(clip, folder)
+
+    def _windows(self, file: str) -> list[tuple[str, tuple[float, float] | None]]:
+        """Names of the clips of a file, and the start and length of each in seconds.
+
+        The last window ends with the file.
+        """
+        length = self.window_seconds
+        if length is None:
+            return [(file, None)]
+        whole = self.reader.seconds(self.input / file)
+        last = max(whole - length, 0)
+        starts = [k * length for k in range(math.ceil(last / length))] + [last]
+        return [
+            (f"{file}/{start:.2f}-{min(start + length, whole):.2f}", (start, length))
+            for start in starts
+        ]
 
     def _model_digest(self) -> str:
         """Hash of the network, its weights and its front end."""
@@ -185,6 +221,7 @@ class FolderExplanation:
                 for name, noise in self.noises.items()
             },
             "alpha": settings.alpha,
+            "windows": settings.windows,
             "targets": None if self.targets is None else dict(sorted(self.targets.items())),
             "baseline": clip_settings.baseline,
             "layer": settings.layer,
@@ -201,6 +238,15 @@ class FolderExplanation:
 
 def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
+
+
+def _digest_file(path: Path) -> str:
+    """Hash of a file, which may be too large for the memory."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(2**20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def _read_targets(path: str) -> dict[str, str]:
@@ -225,11 +271,3 @@ def _check_targets(targets: dict[str, str], class_names: Sequence[str]) -> None:
     for filename, target in targets.items():
         if target not in class_names:
             raise unknown_name(f"target of '{filename}'", target, class_names)
-
-
-def _tested_reconstructor(reader: ClipReader) -> Reconstructor:
-    """Reconstructor after a trial: whether cuts can be inverted shows only on audio."""
-    reconstructor = Reconstructor(reader.transforms)
-    samples = draw_white_noise(2 * reader.rate)
-    reconstructor.split(samples, torch.ones_like(reader.features(samples)[0, :1]))
-    return reconstructor

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from autrainer_ext.explanation.attributors.registry import unit_of
 from autrainer_ext.explanation.evaluation import Explained
 from autrainer_ext.explanation.masks import apply_mask
+from autrainer_ext.plotting.page import page_size, panel_grid, set_title
 from autrainer_ext.plotting.spectrogram import draw_attributions, draw_spectrogram
 from autrainer_ext.serving.front_end import FrontEnd
 
@@ -48,9 +49,16 @@ def draw_panel(
     limits = float(values.min()), float(values.max())
     errors = explained.errors.get(explainer)
     n_axes = 3 if errors is None else 4
-    figure, axes = plt.subplots(
-        1, n_axes, figsize=(4 * n_axes, 3.6), sharex=True, sharey=True, layout="constrained"
+    n_rows, n_columns = panel_grid(n_axes, least_mm=60)
+    figure, panels = plt.subplots(
+        n_rows,
+        n_columns,
+        figsize=page_size(share=0.36 * n_rows / n_columns, lines=4 + 2 * n_rows),
+        sharex=True,
+        sharey=True,
+        squeeze=False,
     )
+    axes = panels.ravel()
     unit = unit_of(explainer)
     attributions = explained.attributions[explainer].mean(dim=0).numpy()
     images = {
@@ -71,5 +79,5 @@ def draw_panel(
         axis.set_title(title)
         axis.label_outer()
         figure.colorbar(image, ax=axis, label=label)
-    figure.suptitle(f"{heading}, probability {explained.confidence:.2f}")
+    set_title(figure, f"{heading}, probability {explained.confidence:.2f}")
     return figure

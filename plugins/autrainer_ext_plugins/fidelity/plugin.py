@@ -6,7 +6,7 @@ import shutil
 import sys
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -19,22 +19,25 @@ from torch import nn
 from tqdm import tqdm
 
 import autrainer_ext
-from autrainer_ext.atomic import atomic_file
-from autrainer_ext.explanation.evaluation import ClipSettings, Explained, explain_clip
+from autrainer_ext.atomic import atomic_file, atomic_folder, remove
+from autrainer_ext.compat import unpack
+from autrainer_ext.explanation.evaluation import ClipSettings
+from autrainer_ext.explanation.reconstruction import Reconstructor
 from autrainer_ext.explanation.settings import ExplainSettings
 from autrainer_ext.explanation.summary import summarise, summarise_sanity
 from autrainer_ext.runs import Run, read_class_names, read_columns, read_metadata
+from autrainer_ext.serving.clip_reader import ClipReader
 from autrainer_ext.serving.forward import ForwardPass
 from autrainer_ext.serving.front_end import find_front_end, read_transforms, stated_rate
 from autrainer_ext.serving.silence import silent_value
 from autrainer_ext_plugins.plugin import AbstractPlugin
 from autrainer_ext_plugins.run_columns import with_run_columns
-from autrainer_ext_plugins.writing import save_figure, write_table
+from autrainer_ext_plugins.writing import write_table
 
-from .panels import draw_panel
-from .sanity import sanity_table
+from .clips import Clip, ClipExplainer
+from .recordings import mix, read_noises, tested_reconstructor
 from .sizes import write_sizes
-from .tables import CLEAN, describe_few_segments, read_table, score_table, size_table
+from .tables import CLEAN, describe_few_segments, read_table
 
 if TYPE_CHECKING:
     from torch.utils.data import Dataset
@@ -43,15 +46,20 @@ if TYPE_CHECKING:
 class Fidelity(AbstractPlugin):
     """Explains the test samples of every run and scores the explanations.
 
-    Writes `scores.csv`, `summary.csv`, tables and a figure of fidelity against size (`sizes`) and
-    panels of the first samples. The number of forward passes
-    and the time are printed after the first sample of each run. Scores of single samples
-    are kept in `parts-*` until all samples are explained, so an interrupted call can be continued.
+    Writes `scores.csv`, `summary.csv`, tables and a figure of fidelity against size (`sizes`) and,
+    in `clips/RUN/NOISE/INDEX/`, panels of the first samples and audio of the parts. The number
+    of forward passes and the time are printed after the first sample of each run. Results of single
+    samples are kept in `parts-*` until all are explained, so an interrupted call can be continued.
     The defaults are in `conf/plugin/Fidelity.yaml`.
 
     Args:
         explainers: Names of explainers.
         masks: Names of masks, or None for all 14.
+        listen: Names of masks whose kept and removed parts are written as audio; needs recordings.
+        noises: Noises that recordings are mixed with besides the clean samples: paths, or "white".
+        alpha: Share of the recording in the mixture, in (0, 1].
+        audio: Folder of the recordings, or None for `default/` in the folder of the data set. Only
+            read for `listen` and `noises`.
         max_samples: Number of test samples per run, drawn with `seed`, or None for as many as take
             about `minutes`.
         minutes: Time for all runs if `max_samples` is None, estimated from the first sample of each
@@ -84,6 +92,10 @@ class Fidelity(AbstractPlugin):
         *,
         explainers: Sequence[str],
         masks: Sequence[str] | None,
+        listen: Sequence[str],
+        noises: Sequence[str],
+        alpha: float,
+        audio: str | None,
         max_samples: int | None,
         minutes: float | None,
         panels: int,
@@ -105,7 +117,9 @@ class Fidelity(AbstractPlugin):
         self.settings = ExplainSettings(
             explainers=tuple(explainers),
             masks=None if masks is None else tuple(masks),
-            listen=(),
+            listen=tuple(listen),
+            noises=tuple(noises),
+            alpha=alpha,
             baseline=baseline,
             layer=layer,
             samples=samples,
@@ -117,6 +131,7 @@ class Fidelity(AbstractPlugin):
             device=device,
             seed=seed,
         )
+        self.audio = audio
         self.max_samples = max_samples
         self.minutes = minutes
         self.panels = panels
@@ -132,23 +147,31 @@ class Fidelity(AbstractPlugin):
         baselines = {run.name: self._baseline(run, transforms[run.name]) for run in runs}
         parts = folder / f"parts-{self._fingerprint(runs)}"
         jobs = [
-            _Job(run, baselines[run.name], transforms[run.name], parts / run.name, folder)
-            for run in runs
+            _Job(run, baselines[run.name], transforms[run.name], parts / run.name) for run in runs
         ]
         n_samples = self._plan(jobs, parts / "n_samples.txt")
         chosen = [self._order(len(_names(run)))[:n_samples].tolist() for run in runs]
         self._explain(jobs, chosen)
         tables = [self._read(job, indices) for job, indices in zip(jobs, chosen, strict=True)]
-        scores, sizes, *sanity = map(pd.concat, zip(*tables, strict=True))
+        scores, sizes, *others = map(pd.concat, zip(*tables, strict=True))
         write_table(with_run_columns(scores, runs), folder / "scores.csv")
         write_table(with_run_columns(summarise(scores), runs), folder / "summary.csv")
-        write_sizes(sizes, folder, columns=lambda table: with_run_columns(table, runs))
-        for correlations in sanity:
-            summary = summarise_sanity(correlations)
-            write_table(with_run_columns(summary, runs), folder / "sanity.csv")
+        with self.style.applied():
+            write_sizes(sizes, folder, columns=lambda table: with_run_columns(table, runs))
+        for name, table in zip(self._tables[2:], others, strict=True):
+            table = summarise_sanity(table) if name == "sanity" else table
+            write_table(with_run_columns(table, runs), folder / f"{name}.csv")
         for line in describe_few_segments(scores):
             print(f"Warning: {line}", file=sys.stderr)
+        for job in jobs:
+            _keep_clips(job, folder)
         shutil.rmtree(parts)
+
+    @property
+    def _tables(self) -> list[str]:
+        """Tables of every sample."""
+        optional = {"sanity": self.settings.sanity, "audio": bool(self.settings.listen)}
+        return ["scores", "size", *(name for name, is_made in optional.items() if is_made)]
 
     def _plan(self, jobs: "Sequence[_Job]", path: Path) -> int:
         """Number of samples per run; explains the first one of each run to state the cost."""
@@ -156,15 +179,16 @@ class Fidelity(AbstractPlugin):
             return int(path.read_text())
         n_passes, seconds, n_largest = 0, 0.0, 0
         for job in tqdm(jobs, desc="First samples", unit="run", leave=False):
-            loaded = _load(job, self.settings)
+            loaded = self._load(job)
             order = self._order(len(loaded.names))
             n_largest = max(n_largest, len(order))
             counter = _GradientPassCounter()
-            hook = loaded.forward.network.register_forward_hook(counter)
+            forward = loaded.explainer.forward
+            hook = forward.network.register_forward_hook(counter)
             start = time.perf_counter()
             self._explain_sample(job, loaded, int(order[0]), is_drawn=self.panels > 0)
             seconds += time.perf_counter() - start
-            n_passes += counter.n_passes + loaded.forward.n_inputs
+            n_passes += counter.n_passes + forward.n_inputs
             hook.remove()
         n_samples = min(self.max_samples or n_largest, n_largest)
         if self.max_samples is None and self.minutes is not None:
@@ -203,7 +227,7 @@ class Fidelity(AbstractPlugin):
         Device and batch size change them by rounding only.
         """
         scored = asdict(self.settings) | {"device": None, "batch_size": None}
-        settings = [scored, self.max_samples, self.minutes, self.panels]
+        settings = [scored, self.max_samples, self.minutes, self.panels, asdict(self.style)]
         digest = hashlib.sha256(json.dumps([settings, autrainer_ext.__version__]).encode())
         for run in runs:
             digest.update((run.path / "_best" / "model.pt").read_bytes())
@@ -211,7 +235,7 @@ class Fidelity(AbstractPlugin):
 
     def _explain(self, jobs: "Sequence[_Job]", chosen: Sequence[list[int]]) -> None:
         """Explain the chosen samples of each run; finished samples are not explained again."""
-        load = lru_cache(maxsize=1)(lambda number: _load(jobs[number], self.settings))
+        load = lru_cache(maxsize=1)(lambda number: self._load(jobs[number]))
 
         def explain(item: tuple[int, int, bool]) -> None:
             number, index, is_drawn = item
@@ -229,59 +253,59 @@ class Fidelity(AbstractPlugin):
 
     def _read(self, job: "_Job", indices: Sequence[int]) -> list[pd.DataFrame]:
         """Tables of the samples of a run."""
-        names = ["scores", "size", *(["sanity"] if self.settings.sanity else [])]
         order = sorted(indices)
-        return [pd.concat([read_table(job.part(i, name)) for i in order]) for name in names]
+        return [pd.concat([read_table(job.part(i, name)) for i in order]) for name in self._tables]
 
     def _explain_sample(
         self, job: "_Job", loaded: "_Loaded", index: int, *, is_drawn: bool
     ) -> None:
-        """Write the tables of a sample and, if wanted, its panels; the scores come last."""
-        features, target = loaded.samples[index][:2]
-        features = torch.as_tensor(features, dtype=torch.float32)
-        _check_input(job.run, features)
-        settings = ClipSettings.resolve(self.settings, job.baseline)
-        explained = explain_clip(loaded.forward, features[None], settings)
-        if is_drawn:
-            heading = f"{loaded.names[index]}: {loaded.class_names[explained.prediction]}"
-            self._draw(job, features[None], explained, heading, f"{job.run.name}_{index}")
-        key = {
-            "run": job.run.name,
-            "filename": loaded.names[index],
-            "target": loaded.class_names[int(target)],
-            "prediction": loaded.class_names[explained.prediction],
-        }
-        if self.settings.sanity:
-            correlations = sanity_table(
-                loaded.forward, features[None], explained, settings, self.settings.seed
-            )
-            write_table(
-                correlations.assign(run=job.run.name, filename=key["filename"], noise=CLEAN),
-                job.part(index, "sanity"),
-            )
-        write_table(size_table(explained, **key), job.part(index, "size"))
-        write_table(score_table(explained, **key), job.part(index, "scores"))
+        """Write the results of a sample: a folder per noise, and the tables of all noises."""
+        remove(job.parts / str(index))  # explained by a call that ended before it stated the cost
+        with atomic_folder(job.parts / str(index)) as sample:
+            for clip in self._clips(job, loaded, index):
+                (sample / clip.noise).mkdir()
+                with self.style.applied():
+                    loaded.explainer.explain(clip, sample / clip.noise, is_drawn=is_drawn)
+            for name in self._tables:
+                tables = [read_table(path) for path in sorted(sample.glob(f"*/{name}.csv"))]
+                write_table(pd.concat(tables), sample / f"{name}.csv")
 
-    def _draw(
-        self,
-        job: "_Job",
-        features: torch.Tensor,
-        explained: Explained,
-        heading: str,
-        stem: str,
-    ) -> None:
-        """Draw a panel per explainer."""
-        for name in self.settings.explainers:
-            panel = draw_panel(
-                features,
-                explained,
-                explainer=name,
-                mask=self.settings.panel_mask,
-                baseline=job.baseline,
-                heading=heading,
-                front_end=find_front_end(job.transforms),
-            )
-            save_figure(panel, job.folder / f"{stem}_{name}")
+    def _clips(self, job: "_Job", loaded: "_Loaded", index: int) -> Iterator[Clip]:
+        """The test sample and its mixtures with noise."""
+        item, label, _ = unpack(loaded.samples[index])
+        filename, target = loaded.names[index], loaded.explainer.class_names[int(label)]
+        features = torch.as_tensor(item, dtype=torch.float32)
+        _check_input(job.run, features)
+        if loaded.recordings is None:
+            yield Clip(filename, CLEAN, target, None, features[None])
+            return
+        recordings = loaded.recordings
+        samples = recordings.reader.recording(recordings.folder / filename)
+        for name, noise in recordings.noises.items():
+            mixture = mix(samples, noise, self.settings.alpha)
+            mixed = features[None] if noise is None else recordings.reader.features(mixture)
+            yield Clip(filename, name, target, mixture, mixed)
+
+    def _load(self, job: "_Job") -> "_Loaded":
+        from autrainer_ext.runs.load import load_run
+
+        loaded, settings = load_run(job.run), self.settings
+        recordings = None
+        if settings.listen or settings.noises:
+            recordings = _open_recordings(job.run, self.audio, settings)
+        explainer = ClipExplainer(
+            forward=ForwardPass(
+                loaded.model, device=settings.device, batch_size=settings.batch_size
+            ),
+            run=job.run.name,
+            class_names=read_class_names(job.run.path),
+            settings=settings,
+            clip_settings=ClipSettings.resolve(settings, job.baseline),
+            rate=None if recordings is None else recordings.reader.rate,
+            reconstructor=None if recordings is None else recordings.reconstructor,
+            front_end=find_front_end(job.transforms),
+        )
+        return _Loaded(explainer, loaded.data.test_dataset, _names(job.run), recordings)
 
     def _order(self, n_samples: int) -> np.ndarray:
         """Samples in the random order in which they are explained."""
@@ -290,27 +314,36 @@ class Fidelity(AbstractPlugin):
 
 @dataclass(frozen=True)
 class _Job:
-    """Run to explain, the value of silent features, its transforms and the output folders."""
+    """Run to explain, the value of silent features, its transforms and the folder of its parts."""
 
     run: Run
     baseline: float
     transforms: list
     parts: Path
-    folder: Path
 
     def part(self, index: int, name: str) -> Path:
-        """Table of one sample: "scores", "size" or "sanity"."""
-        return self.parts / f"{index}_{name}.csv"
+        """Table of one sample: "scores", "size", "sanity" or "audio"."""
+        return self.parts / str(index) / f"{name}.csv"
+
+
+@dataclass(frozen=True)
+class _Recordings:
+    """Recordings of a run: reader, folder, noises and, if they are listened to, the way back."""
+
+    reader: ClipReader
+    folder: Path
+    noises: dict[str, torch.Tensor | None]
+    reconstructor: Reconstructor | None
 
 
 @dataclass(frozen=True)
 class _Loaded:
-    """Engine of the network, test samples, their names and the names of the classes of a run."""
+    """Explainer of a run, its test samples, their names and, if needed, their recordings."""
 
-    forward: ForwardPass
+    explainer: ClipExplainer
     samples: "Dataset"
     names: list[str]
-    class_names: list[str]
+    recordings: _Recordings | None
 
 
 class _GradientPassCounter:
@@ -323,13 +356,26 @@ class _GradientPassCounter:
         self.n_passes += len(output) if torch.is_grad_enabled() else 0
 
 
-def _load(job: _Job, settings: ExplainSettings) -> _Loaded:
-    from autrainer_ext.runs.load import load_run
+def _open_recordings(run: Run, audio: str | None, settings: ExplainSettings) -> _Recordings:
+    folder = Path(run.config["dataset"]["path"], "default") if audio is None else Path(audio)
+    if not folder.is_dir():
+        raise ValueError(
+            f"Folder '{folder}' with the recordings of '{run.name}' does not exist: set audio, or "
+            "leave noises and listen empty."
+        )
+    reader = ClipReader(model_path=str(run.path))
+    noises = read_noises(settings.noises, reader.rate, settings.seed)
+    reconstructor = tested_reconstructor(reader) if settings.listen else None
+    return _Recordings(reader, folder, noises, reconstructor)
 
-    loaded = load_run(job.run)
-    classes = read_class_names(job.run.path)
-    forward = ForwardPass(loaded.model, device=settings.device, batch_size=settings.batch_size)
-    return _Loaded(forward, loaded.data.test_dataset, _names(job.run), classes)
+
+def _keep_clips(job: _Job, folder: Path) -> None:
+    """Move panels and audio of the samples of a run to `clips/RUN/NOISE/INDEX/`."""
+    for path in sorted(job.parts.glob("*/*/*")):
+        if path.suffix != ".csv":
+            kept = folder / "clips" / job.run.name / path.parts[-2] / path.parts[-3] / path.name
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            path.replace(kept)
 
 
 def _names(run: Run) -> list[str]:

@@ -1,4 +1,4 @@
-"""Noise mixed into recordings to explain."""
+"""Recordings to explain, noise that is mixed with them, and the way back to audio."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,7 +8,10 @@ import numpy as np
 import torch
 
 from autrainer_ext.corruptions.noise import contaminate, draw_white_noise
+from autrainer_ext.explanation.reconstruction import Reconstructor
 from autrainer_ext.serving.audio_files import UnusableFileError
+from autrainer_ext.serving.clip_reader import ClipReader
+from autrainer_ext.serving.front_end import find_front_end
 from autrainer_ext.serving.resampling import resample
 
 from .tables import CLEAN
@@ -76,3 +79,38 @@ def mix(samples: torch.Tensor, noise: torch.Tensor | None, alpha: float) -> torc
         return contaminate(samples, noise, alpha=alpha)
     except ValueError as error:
         raise UnusableFileError(f"cannot be mixed: {error}") from error
+
+
+def tested_reconstructor(reader: ClipReader) -> Reconstructor:
+    """Reconstructor after a trial: whether cuts can be inverted shows only on audio.
+
+    Args:
+        reader: Front end of a model.
+
+    Raises:
+        ValueError: If masks cannot be mapped back to audio.
+    """
+    reconstructor = Reconstructor(reader.transforms)
+    samples = draw_white_noise(2 * reader.rate)
+    reconstructor.split(samples, torch.ones_like(reader.features(samples)[0, :1]))
+    return reconstructor
+
+
+def heard_seconds(reader: ClipReader) -> float:
+    """Length of the window that a model hears of longer recordings, in seconds.
+
+    Args:
+        reader: Front end of the model.
+
+    Raises:
+        ValueError: If the model hears whole recordings, or has no known spectrogram.
+    """
+    front_end = find_front_end(reader.transforms)
+    if front_end is None:
+        raise ValueError("Windows of recordings need a front end with one log spectrogram.")
+    short, long = (
+        reader.features(draw_white_noise(seconds * reader.rate)).shape[-2] for seconds in (20, 40)
+    )
+    if short != long:
+        raise ValueError("The model hears whole recordings: there are no windows to explain.")
+    return short * front_end.hop_length / front_end.sample_rate

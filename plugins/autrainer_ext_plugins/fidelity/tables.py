@@ -1,5 +1,6 @@
 """Tables of scores: one row per clip, noise, explainer and mask."""
 
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -25,56 +26,41 @@ SIZE_COLUMNS = [
 FEW_SEGMENTS = 8
 
 
-def score_table(
-    explained: Explained,
-    *,
-    run: str,
-    filename: str,
-    target: str | None,
-    prediction: str,
-    noise: str = CLEAN,
-) -> pd.DataFrame:
-    """Table of the scores of one clip.
+@dataclass(frozen=True)
+class ClipKey:
+    """What the rows of a clip have in common.
 
-    Args:
-        explained: Explanations of the clip.
+    Attributes:
         run: Name of the run or model directory.
         filename: Recording relative to the input folder, or as in the metadata of a data set.
         target: Name of the true class, or None if it is unknown; `correct` is then empty.
         prediction: Name of the predicted class.
         noise: Name of the noise in the clip.
-
-    Returns:
-        Table with the columns `COLUMNS`, one row per explainer and mask.
     """
-    key = _key(explained, run, filename, target, prediction, noise)
-    return pd.DataFrame(explained.rows).assign(**key)[COLUMNS]
+
+    run: str
+    filename: str
+    target: str | None
+    prediction: str
+    noise: str = CLEAN
 
 
-def size_table(
-    explained: Explained,
-    *,
-    run: str,
-    filename: str,
-    target: str | None,
-    prediction: str,
-    noise: str = CLEAN,
-) -> pd.DataFrame:
+def score_table(explained: Explained, key: ClipKey) -> pd.DataFrame:
+    """Table of the scores of one clip: the columns `COLUMNS`, a row per explainer and mask."""
+    return pd.DataFrame(explained.rows).assign(**_columns(explained, key))[COLUMNS]
+
+
+def size_table(explained: Explained, key: ClipKey) -> pd.DataFrame:
     """Table of the curves of fidelity against size of one clip.
 
     Args:
         explained: Explanations of the clip.
-        run: As of `score_table`, and so are the other arguments.
-        filename: See `run`.
-        target: See `run`.
-        prediction: See `run`.
-        noise: See `run`.
+        key: The clip.
 
     Returns:
         Table with the columns `SIZE_COLUMNS`, one row per explainer and share of the level.
     """
-    key = _key(explained, run, filename, target, prediction, noise)
-    return pd.DataFrame(explained.size_rows).assign(**key)[SIZE_COLUMNS]
+    return pd.DataFrame(explained.size_rows).assign(**_columns(explained, key))[SIZE_COLUMNS]
 
 
 def describe_few_segments(scores: pd.DataFrame) -> list[str]:
@@ -96,18 +82,9 @@ def describe_few_segments(scores: pd.DataFrame) -> list[str]:
     ]
 
 
-def _key(
-    explained: Explained, run: str, filename: str, target: str | None, prediction: str, noise: str
-) -> dict[str, object]:
-    return {
-        "run": run,
-        "filename": filename,
-        "target": target,
-        "prediction": prediction,
-        "confidence": explained.confidence,
-        "correct": None if target is None else target == prediction,
-        "noise": noise,
-    }
+def _columns(explained: Explained, key: ClipKey) -> dict[str, object]:
+    is_correct = None if key.target is None else key.target == key.prediction
+    return asdict(key) | {"confidence": explained.confidence, "correct": is_correct}
 
 
 def read_table(path: Path) -> pd.DataFrame:

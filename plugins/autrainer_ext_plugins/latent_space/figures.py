@@ -8,6 +8,7 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
 from autrainer_ext.plotting.latent import draw_diagrams, draw_layers, draw_projection
+from autrainer_ext.plotting.page import fold, page_size, panel_grid, set_title
 from autrainer_ext.runs import run_labels
 from autrainer_ext_plugins.writing import save_figure
 
@@ -35,7 +36,7 @@ def draw_everything(
     """
     of_models = scores.groupby("model", sort=False) if len(scores) else ()
     for model, rows in of_models:
-        for part, figure in enumerate(_layer_figures(rows)):
+        for part, figure in enumerate(_layer_figures(rows, str(model))):
             suffix = f"-{part + 1}" if part else ""
             save_figure(figure, folder / f"layers_{model}{suffix}")
     for run in dict.fromkeys(run for run, _ in diagrams):
@@ -44,32 +45,38 @@ def draw_everything(
     for (run, layer), table in maps.items():
         methods = [name.removesuffix("_x") for name in map(str, table) if name.endswith("_x")]
         if methods:
-            figure = _map_figure(table, methods, f"{run}\n{layer}")
-            save_figure(figure, folder / "coordinates" / f"{run}_{layer}")
+            title = f"Embeddings of layer {layer} of {run}, test (n = {len(table)})"
+            save_figure(_map_figure(table, methods, title), folder / f"map_{run}_{layer}")
 
 
-def _layer_figures(rows: pd.DataFrame) -> list[Figure]:
+def _layer_figures(rows: pd.DataFrame, model: str) -> list[Figure]:
     """Figures of the scores over the layers of one model, with up to eight runs each."""
     runs = list(dict.fromkeys(rows["run"]))
     labels = dict(zip(runs, run_labels(runs), strict=True))
     return [
-        _layer_figure(rows[rows["run"].isin(runs[start : start + 8])], labels)
+        _layer_figure(rows[rows["run"].isin(runs[start : start + 8])], labels, model)
         for start in range(0, len(runs), 8)
     ]
 
 
-def _layer_figure(rows: pd.DataFrame, labels: dict[str, str]) -> Figure:
+def _layer_figure(rows: pd.DataFrame, labels: dict[str, str], model: str) -> Figure:
     layers = list(dict.fromkeys(rows["layer"]))
     titles = {score: title for score, title in _SCORES.items() if (rows["score"] == score).any()}
+    shown = [labels[run] for run in dict.fromkeys(rows["run"])]
+    n_columns = 1 if max(map(len, shown)) > 28 else 2
+    n_rows, across = panel_grid(len(titles), least_mm=50)
+    n_lines = 6 + 3 * n_rows + len(shown) / n_columns
     figure, panels = plt.subplots(
-        1,
-        len(titles),
-        figsize=(0.5 + 3 * len(titles), 3.4),
-        layout="constrained",
+        n_rows,
+        across,
+        figsize=page_size(share=0.4 * n_rows / across, lines=n_lines),
         squeeze=False,
+        sharex=True,
     )
-    panels = panels[0]
-    for axes, (score, title) in zip(panels, titles.items(), strict=True):
+    panels = panels.flat
+    for axes in panels[len(titles) :]:
+        axes.set_visible(False)
+    for axes, (score, title) in zip(panels, titles.items(), strict=False):
         of_score = rows[rows["score"] == score]
         lines = {
             labels[run]: tuple(
@@ -80,21 +87,18 @@ def _layer_figure(rows: pd.DataFrame, labels: dict[str, str]) -> Figure:
         }
         draw_layers(axes, layers, lines, of_score["chance"].mean(), title)
     handles, names = panels[0].get_legend_handles_labels()
-    columns = 1 if max(map(len, names)) > 60 else 2
-    figure.legend(
-        handles, names, loc="outside lower center", ncols=columns, fontsize=7, frameon=False
-    )
+    names = [fold(name, share=0.9 / n_columns) for name in names]
+    figure.legend(handles, names, loc="outside lower center", ncols=n_columns)
+    set_title(figure, f"Scores of the layers of {model} (0 to 1), test, 95 % intervals")
     return figure
 
 
 def _diagram_figure(diagrams: dict[str, list[np.ndarray]], run: str) -> Figure:
-    width = min(4, len(diagrams))
-    height = -(-len(diagrams) // width)
+    height, width = panel_grid(len(diagrams), least_mm=38)
     figure, panels = plt.subplots(
         height,
         width,
-        figsize=(2.3 * width, 2.4 * height + 0.5),
-        layout="constrained",
+        figsize=page_size(share=height / width, lines=5 + height),
         squeeze=False,
     )
     for axes in panels.flat[len(diagrams) :]:
@@ -102,28 +106,24 @@ def _diagram_figure(diagrams: dict[str, list[np.ndarray]], run: str) -> Figure:
     for axes, (layer, parts) in zip(panels.flat, diagrams.items(), strict=False):
         draw_diagrams(axes, parts, layer)
     figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
-    figure.suptitle(run, fontsize=8)
+    set_title(figure, f"Persistence of {run}: distances in median distances")
     return figure
 
 
 def _map_figure(table: pd.DataFrame, methods: list[str], title: str) -> Figure:
-    """Maps of a layer: one row per method, one column per colouring."""
+    """Maps of a layer: one row per colouring, one column per method."""
     columns = map(str, table)
     shown = [name for name in columns if name != "index" and not name.endswith(("_x", "_y"))]
     figure, panels = plt.subplots(
-        len(methods),
         len(shown),
-        figsize=(3.2 * len(shown), 3.0 * len(methods) + 0.9),
-        layout="constrained",
+        len(methods),
+        figsize=page_size(share=0.9 * len(shown) / len(methods), lines=5 + 3 * len(shown)),
         squeeze=False,
     )
-    for row, method in enumerate(methods):
-        points = table[[f"{method}_x", f"{method}_y"]].to_numpy()
-        for axes, name in zip(panels[row], shown, strict=True):
-            last = row == len(methods) - 1
-            draw_projection(
-                axes, points, table[name].to_numpy(), name if row == 0 else "", legend=last
-            )
-        panels[row, 0].set_ylabel(_NAMES[method], fontsize=9)
-    figure.suptitle(title, fontsize=8)
+    for row, name in zip(panels, shown, strict=True):
+        for number, (axes, method) in enumerate(zip(row, methods, strict=True)):
+            points = table[[f"{method}_x", f"{method}_y"]].to_numpy()
+            heading = f"{_NAMES[method]}, {name}"
+            draw_projection(axes, points, table[name].to_numpy(), heading, legend=number == 0)
+    set_title(figure, title)
     return figure

@@ -41,8 +41,9 @@ class LatentSpace(AbstractPlugin):
     - `persistence.csv`, `diagrams.csv`: persistence diagrams of every layer and their summaries.
     - `diagram_distances.csv`: bottleneck and Wasserstein distances between the diagrams of any two
       runs in the drawn layers that both have.
-    - `coordinates/RUN_LAYER.csv`: maps of the drawn layers, with figures of the same name.
-    - `layers_MODEL`, `persistence_RUN`: figures of the scores over the layers and of the diagrams.
+    - `coordinates/RUN_LAYER.csv`: maps of the drawn layers.
+    - `layers_MODEL`, `persistence_RUN`, `map_RUN_LAYER`: figures of the scores over the layers, of
+      the diagrams and of the maps.
 
     Without the column of devices, the scores of devices are left out; for multi-label data and
     regression, which have no classes, those of classes, and the maps show up to four targets.
@@ -158,7 +159,8 @@ class LatentSpace(AbstractPlugin):
             write_table(table, folder / f"{name}.csv")
         for (run_name, layer), table in maps.items():
             write_table(table, folder / "coordinates" / f"{run_name}_{layer}.csv")
-        draw_everything(separability, diagrams, maps, folder)
+        with self.style.applied():
+            draw_everything(separability, diagrams, maps, folder)
 
     def _analyse(self, run: Run) -> list["_Layer"]:
         """Everything that is computed for a run alone, by layer."""

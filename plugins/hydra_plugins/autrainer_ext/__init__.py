@@ -48,7 +48,9 @@ class ShippedConfigSource(FileConfigSource):
 
         Hydra does so for equal names and warns that a later Hydra will not.
         """
-        warnings.filterwarnings("ignore", r"\s*'hydra/launcher/\w+' is validated against ConfigStore")
+        warnings.filterwarnings(
+            "ignore", r"\s*'hydra/launcher/\w+' is validated against ConfigStore"
+        )
         return super().load_config(config_path)
 
 

@@ -1,3 +1,4 @@
+import re
 import shutil
 from pathlib import Path
 
@@ -171,6 +172,16 @@ def test_parts_can_be_heard_and_add_up(finished):
     assert len(audio) == 2 * 2 * 2
     answers = audio[[f"{p}_{kind}" for p in ("kept", "removed") for kind in ("features", "audio")]]
     assert answers.apply(lambda column: column.between(0, 1)).all(axis=None)
+
+
+def test_every_clip_has_a_page_whose_files_lie_beside_it(finished):
+    folder = finished / "clips/white/a.wav"
+    page = (folder / "index.html").read_text()
+    prediction = table(folder / "scores.csv")["prediction"].iloc[0]
+    assert f"Predicted <b>{prediction}</b>" in page
+    named = set(re.findall(r'\\"([\w.]+\.(?:png|flac))\\"', page))
+    assert {"recording.flac", "saliency_bin_kept.flac", "kernel_shap_map.png"} <= named
+    assert all((folder / name).is_file() for name in named)
 
 
 def test_sanity_check_starts_at_the_output(finished):
@@ -436,3 +447,24 @@ def test_single_files_and_folders_are_explained_together(explain):
     assert set(table("out/scores.csv")["filename"]) == {"other/c.wav", "recordings/b.wav"}
     assert explain(*FAST, output="single", inputs=("recordings/b.wav",)) == 0
     assert set(table("single/scores.csv")["filename"]) == {"b.wav"}
+
+
+def test_long_recordings_are_explained_window_by_window(explain, root):
+    Path("recordings/b.wav").unlink()
+    write("recordings/a.wav", n_samples=40000)
+    options = ["--windows", "all", "--explainer", "saliency", "--mask", "bin", "--no-panels", "-q"]
+    assert explain(*options, served=root / "model") == 0
+    windows = ["0.00-0.96", "0.96-1.92", "1.54-2.50"]
+    scores = table("out/scores.csv")
+    assert scores["filename"].tolist() == [f"a.wav/{window}" for window in windows]
+    whole = soundfile.read("recordings/a.wav")[0]
+    for window in windows:
+        start, end = (round(RATE * float(second)) for second in window.split("-"))
+        part = soundfile.read(f"out/clips/none/a.wav/{window}/recording.flac")[0]
+        np.testing.assert_allclose(part, whole[start:end], atol=1e-4)
+    assert explain(*options, served=root / "model") == 0  # continued
+
+
+def test_a_model_of_whole_recordings_has_no_windows(explain):
+    with pytest.raises(CommandLineError, match="hears whole recordings"):
+        explain("--windows", "all", "-q")

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from autrainer_ext.runs import find_runs
-from autrainer_ext_plugins.fidelity import plugin as fidelity
+from autrainer_ext_plugins.fidelity import clips
 from autrainer_ext_plugins.fidelity.plugin import Fidelity
 from autrainer_ext_plugins.plugin import load_plugin
 
@@ -65,7 +65,7 @@ def test_what_was_interrupted_is_continued(runs, tmp_path, monkeypatch):
     for folder in (whole, again):
         folder.mkdir()
     load_plugin("Fidelity", SETTINGS).run(runs, whole)
-    explain_clip, calls = fidelity.explain_clip, []
+    explain_clip, calls = clips.explain_clip, []
 
     def interrupted(*arguments):
         calls.append(1)
@@ -73,7 +73,7 @@ def test_what_was_interrupted_is_continued(runs, tmp_path, monkeypatch):
             raise KeyboardInterrupt
         return explain_clip(*arguments)
 
-    monkeypatch.setattr(fidelity, "explain_clip", interrupted)
+    monkeypatch.setattr(clips, "explain_clip", interrupted)
     with pytest.raises(KeyboardInterrupt):
         load_plugin("Fidelity", SETTINGS).run(runs, again)
     load_plugin("Fidelity", SETTINGS).run(runs, again)
@@ -96,9 +96,8 @@ def test_shards_give_the_tables_of_one_process(runs, tmp_path, three_shards):
 
 def test_first_samples_are_drawn(runs, tmp_path):
     load_plugin("Fidelity", SETTINGS | {"panels": 1, "max_samples": 1}).run(runs[:1], tmp_path)
-    names = sorted(path.name for path in tmp_path.glob("*_*.png"))
-    assert len(names) == 2
-    assert names[0].startswith(runs[0].name)
+    folder = tmp_path / "clips" / runs[0].name / "none"
+    assert sorted(path.name for path in folder.glob("*/*.png")) == ["occlusion.png", "saliency.png"]
 
 
 def test_cost_is_stated_and_fills_the_minutes(runs, tmp_path, capsys):

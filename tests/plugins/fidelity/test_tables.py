@@ -6,6 +6,7 @@ from autrainer_ext.explanation.fidelity import MEASURES
 from autrainer_ext_plugins.fidelity.tables import (
     COLUMNS,
     SIZE_COLUMNS,
+    ClipKey,
     describe_few_segments,
     read_table,
     score_table,
@@ -35,7 +36,7 @@ def explained():
 
 @pytest.mark.parametrize(("target", "correct"), [("01", True), ("02", False)])
 def test_scores_have_all_columns_and_class_names_stay_text(explained, tmp_path, target, correct):
-    table = score_table(explained, run="m", filename="1", target=target, prediction="01")
+    table = score_table(explained, ClipKey("m", "1", target, "01"))
     table.to_csv(tmp_path / "scores.csv", index=False)
     rows = read_table(tmp_path / "scores.csv")
     assert rows.columns.tolist() == COLUMNS
@@ -46,12 +47,12 @@ def test_scores_have_all_columns_and_class_names_stay_text(explained, tmp_path, 
 
 
 def test_correct_is_empty_without_a_target(explained):
-    table = score_table(explained, run="m", filename="a", target=None, prediction="b")
+    table = score_table(explained, ClipKey("m", "a", None, "b"))
     assert table["correct"].isna().all()
 
 
 def test_curves_have_all_columns(explained):
-    table = size_table(explained, run="m", filename="a", target="b", prediction="b")
+    table = size_table(explained, ClipKey("m", "a", "b", "b"))
     assert table.columns.tolist() == SIZE_COLUMNS
     assert table["correct"].tolist() == [True]
 

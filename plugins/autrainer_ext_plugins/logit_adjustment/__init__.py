@@ -1,0 +1,5 @@
+"""Plugin `LogitAdjustment`: balance a trained classifier by shifting its logits."""
+
+from .plugin import LogitAdjustment
+
+__all__ = ["LogitAdjustment"]
