@@ -3,7 +3,8 @@
     python benchmarks/cluster_cost.py [--seconds 10] [--clips 3]
 
 The figures behind the estimate for two million recordings in docs/guide/cluster.md. CP-Mobile with
-127,000 parameters and random weights, log-mel features of 64 bins, synthetic recordings, one thread.
+127,000 parameters and random weights, log-mel features of 64 bins, synthetic recordings, one
+thread.
 Processor time is measured, so that other users of the machine matter little.
 """
 
