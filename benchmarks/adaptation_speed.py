@@ -2,7 +2,7 @@
 
 CPMobile-14k, batches of 32 inputs of 96 frames and 50 bins. NTTA runs with its guard, which asks
 the source model about every batch, and without; and with the statistics of the batch alone. The
-notes count the forward passes of a step.
+notes count the forward passes per input of a step.
 """
 
 import copy
