@@ -37,4 +37,4 @@ def test_folded_lines_hold_the_whole_text():
             text = "ToyScenes-BalancedCrossEntropy_CPMobile-14k seed 1, " + 30 * "x"
             lines = fold(text, share=share).split("\n")
             assert "".join(lines).replace(" ", "") == text.replace(" ", "")
-            assert max(map(len, lines)) * 0.56 * 7 <= max(72 * share * 85 / 25.4, 6 * 0.56 * 7)
+            assert max(map(len, lines)) * 0.6 * 7 <= max(72 * share * 85 / 25.4, 6 * 0.6 * 7)

@@ -5,7 +5,8 @@ import re
 from matplotlib import rcParams
 from matplotlib.figure import Figure
 
-_LETTER = 0.56  # mean width of a letter in font sizes
+_LETTER = 0.6  # mean width of a letter in font sizes
+_BREAK = r" (?![\d=%])(?<!\d (?=seeds))"  # neither within "seed 1" nor "n = 9" nor "3 seeds"
 _LINE = 1.55  # distance of lines in font sizes
 
 
@@ -20,6 +21,7 @@ def page_size(*, share: float = 0.0, lines: float = 0.0) -> tuple[float, float]:
         Width and height in inches, for the argument `figsize`.
 
     Example:
+        >>> from autrainer_ext.style import Style
         >>> with Style(column_width=127, font_size=10).applied():
         ...     page_size(share=0.5, lines=7.2)
         (5.0, 4.05)
@@ -39,6 +41,7 @@ def panel_grid(n: int, *, least_mm: float) -> tuple[int, int]:
         Number of rows and of columns.
 
     Example:
+        >>> from autrainer_ext.style import Style
         >>> with Style(column_width=85).applied():
         ...     panel_grid(3, least_mm=40), panel_grid(3, least_mm=60)
         ((2, 2), (3, 1))
@@ -52,8 +55,8 @@ def panel_grid(n: int, *, least_mm: float) -> tuple[int, int]:
 def fold(text: str, *, share: float = 1.0) -> str:
     """Break a text into lines that fit in a share of the width of a figure.
 
-    Lines end at spaces. Words that are longer than a line end behind underscores and hyphens and
-    before capitals, if possible.
+    Lines end at spaces, but not before numbers. Words that are longer than a line end behind
+    underscores and hyphens and before capitals, if possible.
 
     Args:
         text: Text; its own line breaks stay.
@@ -63,8 +66,9 @@ def fold(text: str, *, share: float = 1.0) -> str:
         Text with line breaks.
 
     Example:
+        >>> from autrainer_ext.style import Style
         >>> with Style().applied():
-        ...     print(fold("BalancedCrossEntropy, seed 1", share=0.25))
+        ...     print(fold("BalancedCrossEntropy, seed 1", share=0.3))
         BalancedCross
         Entropy, seed 1
     """
@@ -86,7 +90,7 @@ def set_title(figure: Figure, title: str) -> None:
 def _lines(text: str, width: int) -> list[str]:
     """Lines of at most `width` letters."""
     lines = [""]
-    for word in text.split(" "):
+    for word in re.split(_BREAK, text):
         space = " " if lines[-1] else ""
         if len(lines[-1] + space + word) <= width:
             lines[-1] += space + word

@@ -127,22 +127,24 @@ class Difficulty(AbstractPlugin):
             progress=lambda resamples: tqdm(resamples, desc="Ensembles", leave=False),
         )
         write_table(pd.DataFrame(asdict(sizes)), folder / "ensembles.csv")
-        print(_enough_runs(sizes), file=sys.stderr)
+        if len(chosen) > 1:
+            print(_enough_runs(sizes), file=sys.stderr)
         with self.style.applied():
             save_figures(first, sizes, folder)
         if self.gallery:
             from .gallery import write_gallery
 
-            write_gallery(
-                first.measured,
-                first.split,
-                first.difficulty,
-                first.ranks,
-                folder / "gallery",
-                examples=self.examples,
-                layer=self.layer,
-                seed=self.seed,
-            )
+            with self.style.applied():
+                write_gallery(
+                    first.measured,
+                    first.split,
+                    first.difficulty,
+                    first.ranks,
+                    folder / "gallery",
+                    examples=self.examples,
+                    layer=self.layer,
+                    seed=self.seed,
+                )
 
     def _score_by_loss(self, runs: Sequence[Run], folder: Path) -> None:
         """Write `scores.csv` for a task without right and wrong predictions."""

@@ -82,7 +82,8 @@ def _criteria_jobs(
         ends = ends.assign(
             label=[_counted(labels[f], n) for f, n in ends[["family", "n_runs"]].to_numpy()]
         )
-        draw = partial(draw_summary, ends, rows, title(str(split), ends))
+        heading = title(str(split), ends)
+        draw = partial(draw_summary, ends, rows, heading[0].upper() + heading[1:])
         yield folder / _stem(f"criteria_{split}"), draw
 
 

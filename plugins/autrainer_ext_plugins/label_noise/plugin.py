@@ -82,4 +82,5 @@ class LabelNoise(AbstractPlugin):
         if self.gallery:
             from .gallery import write_gallery
 
-            write_gallery(chosen, suspects.head(self.shown), folder / "gallery")
+            with self.style.applied():
+                write_gallery(chosen, suspects.head(self.shown), folder / "gallery")

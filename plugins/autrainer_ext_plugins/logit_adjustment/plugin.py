@@ -7,16 +7,22 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from matplotlib import pyplot as plt
-from matplotlib.cm import ScalarMappable
+from matplotlib import rcParams
 from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
 from tqdm import tqdm
 
 from autrainer_ext.atomic import atomic_folder
 from autrainer_ext.criterions.class_weights import log_priors
 from autrainer_ext.errors import unknown_name
 from autrainer_ext.information import TrianglePoint
-from autrainer_ext.plotting.triangle import COLOR_MAP, draw_trajectory, draw_triangle, enlarge
+from autrainer_ext.plotting.triangle import (
+    draw_order,
+    draw_trajectory,
+    draw_triangle,
+    enlarge,
+    triangle_page,
+)
 from autrainer_ext.runs import (
     Run,
     read_class_names,
@@ -92,7 +98,7 @@ class LogitAdjustment(AbstractPlugin):
                 split: path_table(each, counts, self.taus, miller_madow=self.miller_madow)
                 for split, each in outputs.items()
             }
-            tau = float(path["dev"]["tau"][path["dev"][self.choose_by].idxmax()])
+            tau = self.taus[int(path["dev"][self.choose_by].to_numpy().argmax())]
             row: dict[str, object] = {**described, "tau": tau}
             for split, each in outputs.items():
                 paths.append(path[split].assign(**described, split=split))
@@ -106,7 +112,8 @@ class LogitAdjustment(AbstractPlugin):
                     for score in ("balanced_accuracy", "calibration_error"):
                         row[f"{split}_{score}{name}"] = scores[score]
             chosen.append(row)
-            _draw_path(path, tau, run, folder / "runs" / run.name)
+            with self.style.applied():
+                save_figure(_draw_path(path, tau, run), folder / "runs" / run.name)
             if self.serve:
                 _write_model(run, tau * log_priors(counts), folder / "models" / run.name)
         first = ["run", *describe_run(chosen_runs[0])]
@@ -130,22 +137,24 @@ def _class_counts(run: Run) -> np.ndarray:
     return counts.to_numpy()
 
 
-def _draw_path(path: dict[str, pd.DataFrame], tau: float, run: Run, stem: Path) -> None:
+def _draw_path(path: dict[str, pd.DataFrame], tau: float, run: Run) -> Figure:
     """Draw the predictions by tau in the entropy triangle, dev and test."""
     shades = Normalize(0, max(path["dev"]["tau"].max(), 1e-9))
-    figure, panels = plt.subplots(
-        1, 2, figsize=(11, 5.4), subplot_kw={"projection": "ternary"}, layout="constrained"
-    )
-    for axes, (split, table) in zip(panels, path.items(), strict=True):
-        point = TrianglePoint(
+    line = rcParams["font.size"] / 72
+    title = f"{run.name}: predicted labels by tau, the largest is larger; chosen on dev: {tau:g}"
+    figure, panels = triangle_page(len(path), title=title, below=3.5 * line)
+    points = {
+        split: TrianglePoint(
             *(table[name].to_numpy() for name in ("divergence", "mutual_information", "variation"))
         )
+        for split, table in path.items()
+    }
+    for axes, (split, point) in zip(panels, points.items(), strict=True):
         draw_triangle(axes, split)
-        draw_trajectory(axes, {"pred": point}, table["tau"].to_numpy(), shades)
-        enlarge(axes, [point])
-    figure.colorbar(ScalarMappable(shades, COLOR_MAP), ax=panels, label="tau", shrink=0.7)
-    figure.suptitle(f"{run.name}\npredicted labels by tau; chosen on dev: {tau:g}", fontsize=9)
-    save_figure(figure, stem)
+        draw_trajectory(axes, {"pred": point}, path[split]["tau"].to_numpy(), shades)
+        enlarge(axes, list(points.values()))
+    draw_order(figure, shades, "tau", bottom=0)
+    return figure
 
 
 def _write_model(run: Run, shift: np.ndarray, directory: Path) -> None:

@@ -64,8 +64,8 @@ def test_rows_of_the_overview_are_those_of_the_summary(drawn):
     _, first, second = saved["criteria_test"].axes[:3]
     rows = {view: summary[summary["view"] == view] for view in ("true", "pred", "joint")}
     names = [label.get_text() for label in first.get_yticklabels()]
-    said = [name.replace("\n", "") for name in names]
-    assert said == [f"{name}(3 seeds)" for name in rows["joint"]["criterion"]]
+    said = [name.replace("\n", " ") for name in names]
+    assert said == [f"{name} (3 seeds)" for name in rows["joint"]["criterion"]]
     bars, points = first.lines[::2], first.lines[1::2]
     values = rows["joint"]["mutual_information_corrected"]
     np.testing.assert_allclose([point.get_xdata()[0] for point in points], values)
