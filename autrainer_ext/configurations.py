@@ -28,8 +28,9 @@ class ConfigurationSource:
 def sources() -> list[ConfigurationSource]:
     """List the sources in the order of precedence, as Hydra does: the first match is used."""
     hosts = [
-        ConfigurationSource(host, _package_directory(host).parent / f"{host}-configurations")
+        ConfigurationSource(host, package.parent / f"{host}-configurations")
         for host in ("aucurriculum", "autrainer")
+        if (package := _package_directory(host)) is not None
     ]
     return [
         ConfigurationSource("local", Path("conf")),
@@ -38,11 +39,9 @@ def sources() -> list[ConfigurationSource]:
     ]
 
 
-def _package_directory(package: str) -> Path:
+def _package_directory(package: str) -> Path | None:
     spec = find_spec(package)  # without import: importing aucurriculum renames runs
-    if spec is None or spec.origin is None:
-        raise ImportError(f"Package '{package}' is not installed.")
-    return Path(spec.origin).parent
+    return Path(spec.origin).parent if spec and spec.origin else None
 
 
 def directories() -> list[str]:

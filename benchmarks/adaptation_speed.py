@@ -1,24 +1,20 @@
-"""Adaptation per sample: NTTA with one and with two views against Tent.
+"""A step of adaptation: NTTA with one and with two views against Tent.
 
-CPMobile-14k, batches of 32 inputs of 96 frames and 50 bins, steps in turns in one process with one
-thread. NTTA runs with its guard, which asks the source model about every batch, and without; and
-with the statistics of the batch alone. Prints milliseconds of processor time per sample, median
-over rounds, and ratios to Tent; then milliseconds of every corruption of a clip of 10 s at 16 kHz.
-
-    python benchmarks/adaptation_speed.py [ROUNDS]
+CPMobile-14k, batches of 32 inputs of 96 frames and 50 bins. NTTA runs with its guard, which asks
+the source model about every batch, and without; and with the statistics of the batch alone. The
+notes count the forward passes of a step.
 """
 
 import copy
-import statistics
-import sys
-import time
+from collections.abc import Callable
 
 import torch
+from torch.nn.modules.module import register_module_forward_hook
 
 from autrainer_ext.adaptation import make_method
 from autrainer_ext.adaptation.guard import CollapseGuard
-from autrainer_ext.corruptions import CORRUPTIONS, corrupt
 from autrainer_ext.models import CPMobile
+from benchmarks.rows import Row, in_turns
 
 BATCH = 32
 PATIENT = {"narrow": 0.0, "collapsed": 0.0}  # asks, and lets everything pass
@@ -33,7 +29,23 @@ METHODS = {
 }
 
 
-def steps(rounds: int) -> None:
+def count_forward(job: Callable[[], object]) -> int:
+    """Forward passes of networks that a job makes."""
+    passes: list[str] = []
+
+    def count(module, *_):
+        if isinstance(module, CPMobile):
+            passes.append(type(module).__name__)
+
+    handle = register_module_forward_hook(count)
+    try:
+        job()
+    finally:
+        handle.remove()
+    return len(passes)
+
+
+def rows(*, quick: bool) -> list[Row]:
     torch.manual_seed(0)
     model = CPMobile(10, base_channels=16, channels_multiplier=1.5, expansion_rate=2.0)
     features = torch.rand(BATCH, 1, 96, 50)
@@ -41,34 +53,11 @@ def steps(rounds: int) -> None:
         label: make_method(name, copy.deepcopy(model), options)
         for label, (name, options) in METHODS.items()
     }
-    seconds: dict[str, list[float]] = {label: [] for label in methods}
-    for _ in range(rounds + 2):  # two to warm up
-        for label, method in methods.items():
-            start = time.process_time()
-            method.step(features)
-            seconds[label].append(time.process_time() - start)
-    typical = {label: statistics.median(times[2:]) for label, times in seconds.items()}
-    print(f"one thread, batches of {BATCH}, median of {rounds} steps")
-    for label, duration in typical.items():
-        ratio = duration / typical["tent"]
-        print(f"{label:24}{1000 * duration / BATCH:7.2f} ms per sample, {ratio:.2f} times Tent")
-
-
-def corruptions(rounds: int) -> None:
-    clip = 0.1 * torch.randn(1, 160_000)
-    sounds = {"noises": [torch.randn(80_000)], "responses": [torch.randn(8_000)]}
-    print("corruption of 10 s at 16 kHz, severity 5")
-    for name, corruption in CORRUPTIONS.items():
-        times = []
-        for _ in range(rounds):
-            start = time.process_time()
-            corrupt(clip, 16_000, name, 5, seed=0, sounds=sounds.get(corruption.needs, ()))
-            times.append(time.process_time() - start)
-        print(f"{name:24}{1000 * statistics.median(times):7.1f} ms")
-
-
-if __name__ == "__main__":
-    chosen = int(sys.argv[1]) if len(sys.argv) > 1 else 30
-    torch.set_num_threads(1)
-    steps(chosen)
-    corruptions(chosen)
+    jobs = {label: lambda method=method: method.step(features) for label, method in methods.items()}
+    notes = {label: f"{count_forward(job)} forward passes" for label, job in jobs.items()}
+    times = in_turns(jobs, 5 if quick else 30)
+    return [
+        Row(f"step of {label}", "step of Tent", times[label] / times["tent"], note=notes[label])
+        for label in methods
+        if label != "tent"
+    ]

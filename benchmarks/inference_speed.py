@@ -1,18 +1,15 @@
-"""Inference over 1000 half-second files: the host's against `autrainer-ext inference`.
+"""Inference over half-second files: `autrainer-ext inference` against the host's.
 
 Both predict the same files with CPMobile-14k behind the 16 kHz log-mel front end, in turns in
-one process. Prints files per second, their ratio and the largest difference of any output.
-
-    python benchmarks/inference_speed.py [FILES] [ROUNDS]
+one process.
 """
 
-import sys
 import tempfile
-import time
 from pathlib import Path
 
 import autrainer
 import numpy as np
+import pandas as pd
 import soundfile
 import torch
 from autrainer.serving import Inference
@@ -21,6 +18,7 @@ from autrainer_ext.models import CPMobile
 from autrainer_ext.serving.audio_files import collect_files
 from autrainer_ext.serving.inference import BatchedInference
 from autrainer_ext.serving.model_directory import write_model_directory
+from benchmarks.rows import Row, in_turns
 
 
 def make_model(directory: Path) -> Path:
@@ -41,31 +39,26 @@ def make_recordings(directory: Path, n_files: int) -> Path:
     return directory
 
 
-def main(n_files: int = 1000, rounds: int = 3) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        model = str(make_model(Path(folder, "model")))
-        recordings = str(make_recordings(Path(folder, "recordings"), n_files))
-        host, ours = Inference(model), BatchedInference(model_path=model)
-        seconds: dict[str, list[float]] = {"host": [], "ours": []}
-        for _ in range(rounds):
-            start = time.perf_counter()
-            expected = host.predict_directory(recordings, "wav", update_frequency=0)
-            seconds["host"].append(time.perf_counter() - start)
-            start = time.perf_counter()
-            outcome = ours.run(recordings, collect_files(recordings, "wav"))
-            seconds["ours"].append(time.perf_counter() - start)
-    expected = expected.sort_values("filename", ignore_index=True)
-    outputs = [np.stack(table["output"]) for table in (expected, outcome.results)]
-    same = (expected["prediction"] == outcome.results["prediction"]).all()
-    best = {name: min(times) for name, times in seconds.items()}
-    print(f"{torch.get_num_threads()} threads, {n_files} files, best of {rounds} rounds")
-    for name, duration in best.items():
-        print(f"{name}: {duration:6.2f} s, {n_files / duration:6.0f} files per second")
-    print(f"ratio: {best['host'] / best['ours']:.2f}")
-    print(
-        f"same predictions: {same}, largest difference {np.abs(outputs[0] - outputs[1]).max():.1e}"
-    )
+def rows(*, quick: bool) -> list[Row]:
+    found = []
+    for n_files in (100, 200) if quick else (250, 500, 1000):
+        with tempfile.TemporaryDirectory() as folder:
+            model = str(make_model(Path(folder, "model")))
+            recordings = str(make_recordings(Path(folder, "recordings"), n_files))
+            host, ours = Inference(model), BatchedInference(model_path=model)
+            files = collect_files(recordings, "wav")
+            tables: dict[str, pd.DataFrame] = {}
 
+            def predict(tables=tables, host=host, folder=recordings):
+                tables["host"] = host.predict_directory(folder, "wav", update_frequency=0)
 
-if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+            def predict_ours(tables=tables, ours=ours, folder=recordings, files=files):
+                tables["ours"] = ours.run(folder, files).results
+
+            times = in_turns({"host": predict, "ours": predict_ours}, 2 if quick else 5)
+        expected = tables["host"].sort_values("filename", ignore_index=True)
+        outputs = [np.stack(table["output"]) for table in (expected, tables["ours"])]
+        note = f"outputs differ by at most {np.abs(outputs[0] - outputs[1]).max():.0e}"
+        name = f"inference of {n_files} files of 0.5 s"
+        found.append(Row(name, "the host's", times["ours"] / times["host"], note=note))
+    return found

@@ -1,20 +1,17 @@
-"""How much faster triangle coordinates of many tables are than a loop over their cells.
+"""Triangle coordinates of many tables against a loop over their cells.
 
-Computes the split and the joint coordinates of the same confusion tables with the vectorised
-functions and, table by table and cell by cell, from the definitions of the entropies; checks that
-they agree, and prints the ratio of the times.
-
-    python benchmarks/information_speed.py
+Both compute the split and the joint coordinates of the same confusion tables; the loop works table
+by table and cell by cell, from the definitions of the entropies. They must agree.
 """
 
-import argparse
 import math
-import time
-from statistics import median
 
 import numpy as np
 
 from autrainer_ext.information import entropies, triangle_points
+from benchmarks.rows import Row, in_turns
+
+_OFTEN = 20  # a single pass is too short for the clock
 
 
 def vectorised(counts: np.ndarray) -> np.ndarray:
@@ -44,31 +41,23 @@ def looped(counts: np.ndarray) -> np.ndarray:
     return np.stack([true / u_true, pred / u_pred, (true + pred) / (u_true + u_pred)])
 
 
-def seconds(function, rounds: int) -> list[float]:
-    times = []
-    for _ in range(rounds):
-        start = time.perf_counter()
-        function()
-        times.append(time.perf_counter() - start)
-    return times
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--tables", type=int, default=1000)
-    parser.add_argument("--classes", type=int, default=10)
-    arguments = parser.parse_args()
-    shape = (arguments.tables, arguments.classes, arguments.classes)
-    counts = np.random.default_rng(0).poisson(3, shape) + np.eye(arguments.classes, dtype=int)
-    expected = np.stack([looped(table) for table in counts], axis=-1)
-    np.testing.assert_allclose(vectorised(counts), expected, rtol=0, atol=1e-10)
-    loop = seconds(lambda: [looped(table) for table in counts], rounds=5)
-    fast = seconds(lambda: vectorised(counts), rounds=50)
-    print(f"{arguments.tables} tables of {arguments.classes} classes")
-    print(f"loop over cells  {1000 * median(loop):8.1f} ms")
-    print(f"vectorised       {1000 * median(fast):8.2f} ms")
-    print(f"1/{median(loop) / median(fast):.0f} of the time")
-
-
-if __name__ == "__main__":
-    main()
+def rows(*, quick: bool) -> list[Row]:
+    found = []
+    for n_tables, n_classes in ((100, 10), (1000, 10), (2000, 10), (1000, 5), (1000, 20)):
+        if quick and n_tables * n_classes > 10_000:
+            continue
+        shape = (n_tables, n_classes, n_classes)
+        counts = np.random.default_rng(0).poisson(3, shape) + np.eye(n_classes, dtype=int)
+        expected = np.stack([looped(table) for table in counts], axis=-1)
+        np.testing.assert_allclose(vectorised(counts), expected, rtol=0, atol=1e-10)
+        times = in_turns(
+            {
+                "loop": lambda counts=counts: [looped(table) for table in counts],
+                "ours": lambda counts=counts: [vectorised(counts) for _ in range(_OFTEN)],
+            },
+            3 if quick else 9,
+        )
+        name = f"triangles of {n_tables:,} tables of {n_classes} classes"
+        ratios = times["ours"] / _OFTEN / times["loop"]
+        found.append(Row(name, "loop over cells", ratios, note="equal to 1e-10"))
+    return found

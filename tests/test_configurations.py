@@ -25,7 +25,7 @@ EXPERIMENTS = sorted(
     path.stem for path in CONF.glob("ext_*.yaml") if "_aucurriculum_" not in path.read_text()
 )
 # not objects with an id: names in a folder of their own, or whole experiments
-WITHOUT_ID = {"preprocessing", "criterion"}
+WITHOUT_ID = {"preprocessing", "criterion", "launcher"}
 
 
 def of_group(group):

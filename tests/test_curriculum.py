@@ -10,7 +10,7 @@ import yaml
 from autrainer_ext.difficulty import measure_run, pool_runs
 from autrainer_ext.runs import find_runs, read_outputs
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.old_host]
 
 SCORE = """
 defaults:

@@ -34,6 +34,7 @@ def runs(demo):
     return find_runs(demo[0] / "results", "demo")
 
 
+@pytest.mark.old_host
 def test_demo_prints_its_commands_and_names_what_it_made(demo):
     directory, printed = demo
     for program, verb in (
@@ -73,6 +74,7 @@ def test_demo_is_clearly_above_chance(runs):
         assert accuracy > 1 / SCENES + 10 * np.sqrt(5 / 36 / TEST_CLIPS), run.name
 
 
+@pytest.mark.old_host
 def test_demo_scores_every_training_clip(demo):
     scores = pd.read_csv(next(demo[0].glob(SCORES)))
     table = pd.read_csv(demo[0] / "data/ToyScenes/train.csv")
@@ -142,6 +144,7 @@ def served(demo):
     return line.split()[3]
 
 
+@pytest.mark.old_host
 def test_curriculum_trains_on_the_scores(command, demo):
     directory, _ = demo
     command("aucurriculum", "train", "-cn", "ext_demo_curriculum", "iterations=2", cwd=directory)

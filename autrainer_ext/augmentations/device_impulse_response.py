@@ -9,6 +9,7 @@ import torch
 from autrainer.augmentations import AbstractAugmentation
 from torchaudio.functional import melscale_fbanks
 
+from autrainer_ext.compat import on_features
 from autrainer_ext.errors import unknown_name
 
 _FREQUENCIES = 4097
@@ -88,6 +89,7 @@ class DeviceImpulseResponse(AbstractAugmentation):
         self.units_per_db = units_per_db
         self.floor = floor
 
+    @on_features
     def apply(self, x: torch.Tensor, index: int | None = None) -> torch.Tensor:
         """Apply the gains of a random device to `x`, shape (..., frames, mel_bins or fewer)."""
         device = int(torch.randint(len(self._gains), (1,), generator=self.g))

@@ -8,6 +8,8 @@ import torch
 from autrainer.augmentations import AbstractAugmentation
 from torch.utils.data import default_collate
 
+from autrainer_ext.compat import on_features, unpack, with_features
+
 if TYPE_CHECKING:
     from autrainer.datasets import AbstractDataset
 
@@ -53,20 +55,24 @@ class FreqMixStyle(AbstractAugmentation):
         super().__init__(order, p, generator_seed)
         self.alpha = alpha
 
+    @on_features
     def apply(self, x: torch.Tensor, index: int | None = None) -> torch.Tensor:
         """Return `x` unchanged: a single clip has no partner."""
         return x
 
-    def get_collate_fn(self, data: "AbstractDataset") -> Callable[[list[tuple]], list[Any]]:
-        """Return the function that collates and mixes items (features, target, index)."""
+    def get_collate_fn(
+        self, data: "AbstractDataset", default: Callable[[list], Any] = default_collate
+    ) -> Callable[[list], Any]:
+        """Return the function that collates samples with `default` and mixes them."""
 
-        def collate(items: list[tuple]) -> list[Any]:
-            features, *others = default_collate(items)
+        def collate(samples: list) -> Any:  # noqa: ANN401  a batch of the host
+            batch = default(samples)
+            features = unpack(batch)[0]
             if torch.rand(1, generator=self.g).item() < self.p:
                 partners = torch.randperm(len(features), generator=self.g)
                 shares = _beta(self.alpha, len(features), self.g)
                 features = mix_frequency_styles(features, partners, shares)
-            return [features, *others]
+            return with_features(batch, features)
 
         return collate
 

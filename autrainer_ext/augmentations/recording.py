@@ -5,6 +5,8 @@ import math
 import torch
 from autrainer.augmentations import AbstractAugmentation
 
+from autrainer_ext.compat import on_features
+
 _NATS_PER_DECIBEL = math.log(10) / 10
 
 
@@ -34,6 +36,7 @@ class EdgeCut(AbstractAugmentation):
         super().__init__(order, p, generator_seed)
         self.max_frames = max_frames
 
+    @on_features
     def apply(self, x: torch.Tensor, index: int | None = None) -> torch.Tensor:
         """Shorten `x`, shape (..., frames, mel_bins)."""
         frames = x.shape[-2]
@@ -70,6 +73,7 @@ class SurroundingSilence(AbstractAugmentation):
         self.max_frames = max_frames
         self.level = level
 
+    @on_features
     def apply(self, x: torch.Tensor, index: int | None = None) -> torch.Tensor:
         """Lengthen `x`, shape (..., frames, mel_bins)."""
         before, after = torch.randint(self.max_frames + 1, (2,), generator=self.g).tolist()
@@ -109,6 +113,7 @@ class RandomEqualiser(AbstractAugmentation):
         self.std_db = std_db
         self.nodes = nodes
 
+    @on_features
     def apply(self, x: torch.Tensor, index: int | None = None) -> torch.Tensor:
         """Add the curve to `x`, levels in dB, shape (..., frames, mel_bins)."""
         return x + self.std_db * _random_curve(x.shape[-1], self.nodes, self.g)
@@ -157,6 +162,7 @@ class NoiseFloor(AbstractAugmentation):
         self.std_db = std_db
         self.nodes = nodes
 
+    @on_features
     def apply(self, x: torch.Tensor, index: int | None = None) -> torch.Tensor:
         """Add noise to `x`, levels in dB, shape (..., frames, mel_bins)."""
         span = self.max_snr - self.min_snr

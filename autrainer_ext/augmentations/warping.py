@@ -7,6 +7,8 @@ import numpy as np
 import torch
 from autrainer.augmentations import AbstractAugmentation
 
+from autrainer_ext.compat import on_features
+
 
 class VocalTractPerturbation(AbstractAugmentation):
     """Scale the frequencies of a clip, like those of a longer or shorter vocal tract.
@@ -57,6 +59,7 @@ class VocalTractPerturbation(AbstractAugmentation):
         self.mel_bins = mel_bins
         self._centres = librosa.mel_frequencies(mel_bins + 2, fmin=fmin, fmax=fmax)[1:-1]
 
+    @on_features
     def apply(self, x: torch.Tensor, index: int | None = None) -> torch.Tensor:
         """Warp the mel axis of `x`, shape (..., frames, mel_bins or fewer)."""
         factor = _log_uniform(self.max_factor, self.g)
@@ -97,6 +100,7 @@ class TimeStretch(AbstractAugmentation):
         super().__init__(order, p, generator_seed)
         self.max_factor = max_factor
 
+    @on_features
     def apply(self, x: torch.Tensor, index: int | None = None) -> torch.Tensor:
         """Resample the time axis of `x`, shape (..., frames, mel_bins)."""
         frames = x.shape[-2]

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 import yaml
-from autrainer.datasets import AbstractDataset
 from autrainer.datasets.utils import DatasetWrapper
 from torch.utils.data import DataLoader
 
 from autrainer_ext.atomic import atomic_file
-from autrainer_ext.compat import CallbackMixin
+from autrainer_ext.compat import CallbackMixin, unpack
 from autrainer_ext.serving.forward import ForwardPass
 
 if TYPE_CHECKING:
@@ -51,6 +50,7 @@ class CleanOutputs(CallbackMixin):
     def __init__(self, train: bool = True, test: bool = True, every: int = 1) -> None:
         if every < 1:
             raise ValueError(f"Argument 'every' must be at least 1, got {every}.")
+        super().__init__()
         self.train = train
         self.test = test
         self.every = every
@@ -86,9 +86,9 @@ class CleanOutputs(CallbackMixin):
         if self.train:
             samples = copy.copy(data.train_dataset)
             samples.transform = data.dev_transform
-            self._save(folder / "traineval", samples, data, trainer)
+            self._save(folder / "traineval", samples, trainer)
         if self.test:
-            self._save(folder / "test", data.test_dataset, data, trainer)
+            self._save(folder / "test", data.test_dataset, trainer)
 
     def cb_on_dev_end(
         self, trainer: "ModularTaskTrainer", iteration: int, dev_results: dict
@@ -96,14 +96,8 @@ class CleanOutputs(CallbackMixin):
         """Save the outputs at an iteration (name of the hook from autrainer 0.10 on)."""
         self.cb_on_val_end(trainer, iteration, dev_results)
 
-    def _save(
-        self,
-        prefix: Path,
-        samples: DatasetWrapper,
-        data: AbstractDataset,
-        trainer: "ModularTaskTrainer",
-    ) -> None:
-        outputs, targets = _predict(trainer.model, samples, data, trainer.DEVICE)
+    def _save(self, prefix: Path, samples: DatasetWrapper, trainer: "ModularTaskTrainer") -> None:
+        outputs, targets = _predict(samples, trainer)
         arrays = {"outputs": outputs, "targets": targets, "indices": np.arange(len(targets))}
         for name, array in arrays.items():
             with atomic_file(prefix.with_name(f"{prefix.name}_{name}.npy")) as path:
@@ -111,21 +105,22 @@ class CleanOutputs(CallbackMixin):
 
 
 def _predict(
-    model: torch.nn.Module, samples: DatasetWrapper, data: AbstractDataset, device: torch.device
+    samples: DatasetWrapper, trainer: "ModularTaskTrainer"
 ) -> tuple[np.ndarray, np.ndarray]:
     """Outputs and targets in the order of the split. Network and random state do not change."""
     loader = DataLoader(
         samples,
-        batch_size=data.inference_batch_size,
-        collate_fn=data.dev_transform.get_collate_fn(data),
+        batch_size=trainer.cfg.inference_batch_size or trainer.cfg.batch_size,
+        collate_fn=trainer.data.dev_transform.get_collate_fn(trainer.data),
     )
-    forward = ForwardPass(model, device=str(device), n_expected=len(samples))
+    forward = ForwardPass(trainer.model, device=str(trainer.DEVICE), n_expected=len(samples))
     targets = []
 
     def features() -> Iterator[torch.Tensor]:
-        for batch, target, _ in loader:
+        for batch in loader:
+            inputs, target, _ = unpack(batch)
             targets.append(target)
-            yield batch
+            yield inputs
 
     with torch.random.fork_rng(devices=[]):
         outputs = torch.cat(list(forward.stream(features()))).float()

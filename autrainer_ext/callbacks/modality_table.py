@@ -23,6 +23,7 @@ class ModalityTable(CallbackMixin):
     """
 
     def __init__(self, batches: list[dict[str, float]]) -> None:
+        super().__init__()
         self.batches = batches
 
     def cb_on_iteration_end(
@@ -37,6 +38,7 @@ class ModalityTable(CallbackMixin):
 
     def cb_on_train_end(self, trainer: "ModularTaskTrainer") -> None:
         """Gather the rows of all evaluations, including those before a continued training."""
+        super().cb_on_train_end(trainer)
         saved = trainer.output_directory.glob(f"{trainer.cfg.training_type}_*/{_FILE}")
         rows = pd.concat([pd.read_csv(path) for path in saved])
         trainer.bookkeeping.save_results_df(rows.sort_values("iteration"), _FILE)

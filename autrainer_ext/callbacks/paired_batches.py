@@ -28,6 +28,7 @@ class PairedBatches(CallbackMixin):
     """
 
     def __init__(self, modality: str, group: str | list[str] | None = None) -> None:
+        super().__init__()
         self.modality = modality
         self.group = [group] if isinstance(group, str) else list(group or [])
 
@@ -49,7 +50,7 @@ class PairedBatches(CallbackMixin):
         )
         trainer.train_loader = DataLoader(
             data.train_dataset,
-            batch_size=data.batch_size,
+            batch_size=trainer.cfg.batch_size,
             sampler=sampler,
             collate_fn=data.train_transform.get_collate_fn(data),
         )

@@ -37,10 +37,12 @@ class RunPlugins(CallbackMixin):
     """
 
     def __init__(self, plugins: list[str | dict[str, Any]]) -> None:
+        super().__init__()
         self.plugins = [_load(plugin) for plugin in plugins]
 
     def cb_on_train_end(self, trainer: "ModularTaskTrainer") -> None:
         """Run the plugins on the finished run."""
+        super().cb_on_train_end(trainer)
         # this training has run the code of its own model and data set already
         for part in (trainer.model, trainer.data):
             trust(type(part).__module__.partition(".")[0])

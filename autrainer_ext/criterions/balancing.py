@@ -10,6 +10,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch.nn.modules.loss import _Loss
 
+from autrainer_ext.compat import trainer_averages
 from autrainer_ext.errors import unknown_name
 
 from .class_weights import WEIGHTINGS, check_class_counts, effective_number
@@ -26,7 +27,9 @@ class BalancingLoss(_Loss, ABC):
     A subclass computes the loss l_i of every sample, which includes the weight w_i of its class.
     This class reduces the losses:
 
-    - `none`: l_i, shape (N,).
+    - `none`: l_i, shape (N,). Since autrainer 0.10 the trainer builds criteria with this
+      reduction and minimises the mean; in its training steps the losses are therefore
+      N l_i / sum_j w_j, whose mean is that of the reduction `mean`.
     - `sum`: sum_i l_i.
     - `mean`: sum_i l_i / sum_i w_i, as in torch. For an empty batch, zero with a gradient.
 
@@ -65,6 +68,7 @@ class BalancingLoss(_Loss, ABC):
             )
         self.weigh = _weighting(weighting, beta)
         self.label_smoothing = label_smoothing
+        self._is_averaged = False
         # plain float64 tensors, copied to the device of the logits; empty before set_counts
         self.counts = torch.zeros(0, dtype=torch.float64)
         self.weight = torch.zeros(0, dtype=torch.float64)
@@ -78,6 +82,7 @@ class BalancingLoss(_Loss, ABC):
         Raises:
             ValueError: If the data set is of another kind or a class has no training sample.
         """
+        self._is_averaged = trainer_averages()
         self.set_counts(class_counts(data))
 
     def set_counts(self, counts: ArrayLike) -> None:
@@ -128,12 +133,13 @@ class BalancingLoss(_Loss, ABC):
         target = target.long() if target.ndim == 1 else target.to(logits)
         weight = self.weight.to(logits)
         losses = self.losses(logits, target, weight)
-        if self.reduction == "none":
-            return losses
-        total = losses.sum()
         if self.reduction == "sum" or not len(losses):
-            return total
-        return total / (weight[target] if target.ndim == 1 else target @ weight).sum()
+            return losses if self.reduction == "none" else losses.sum()
+        total_weight = (weight[target] if target.ndim == 1 else target @ weight).sum()
+        if self.reduction == "mean":
+            return losses.sum() / total_weight
+        is_training = self._is_averaged and logits.requires_grad
+        return losses * len(losses) / total_weight if is_training else losses
 
     def _check(self, logits: torch.Tensor, target: torch.Tensor) -> None:
         _check_reduction(self.reduction)

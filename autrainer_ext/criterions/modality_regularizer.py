@@ -7,7 +7,7 @@ import autrainer
 import torch
 from torch.nn.modules.loss import _Loss
 
-from autrainer_ext.compat import CallbackMixin
+from autrainer_ext.compat import CallbackMixin, register_callback, unpack
 from autrainer_ext.errors import unknown_name
 
 from .modality_distance import (
@@ -168,7 +168,7 @@ class ModalityRegularizedLoss(CallbackMixin, _Loss):
             mask = self._pairs(y)
             distance = modality_distance(embeddings, mask, self.distance, relative=self.relative)
         if weight and self.balance:
-            weight *= _gradient_ratio(loss, distance, output)
+            weight *= _gradient_ratio(loss.mean(), distance, output)
         self._record(embeddings.detach(), y, mask, distance.item(), weight)
         return loss + weight * distance if weight else loss
 
@@ -217,8 +217,9 @@ class ModalityRegularizedLoss(CallbackMixin, _Loss):
             raise unknown_name("layer", self.layer, outer, where="the model")
         self._hook = layers[self.layer].register_forward_hook(self._capture)
         # callbacks registered here are called from this event on
-        trainer.callback_manager.register(self.base)
-        trainer.callback_manager.register(ModalityTable(self._rows))
+        self._table = ModalityTable(self._rows)
+        for callback in (self.base, self._table):
+            register_callback(trainer, callback)
 
     def cb_on_iteration_begin(self, trainer: "ModularTaskTrainer", iteration: int) -> None:
         """Wrap the training loader to record sample indices; a curriculum may have replaced it."""
@@ -234,6 +235,7 @@ class ModalityRegularizedLoss(CallbackMixin, _Loss):
 
     def cb_on_train_end(self, trainer: "ModularTaskTrainer") -> None:
         """Remove the forward hook."""
+        super().cb_on_train_end(trainer)
         self._hook.remove()
 
 
@@ -246,7 +248,7 @@ class _WatchedLoader:
 
     def __iter__(self) -> Iterator[list]:
         for batch in self._loader:
-            self.indices = batch[2]
+            self.indices = unpack(batch)[2]
             yield batch
 
     def __len__(self) -> int:

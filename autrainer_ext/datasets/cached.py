@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from autrainer.datasets import BaseClassificationDataset
 from autrainer.datasets.utils import DatasetWrapper
 from autrainer.transforms import SmartCompose
 
+from autrainer_ext.compat import make_sample
+
 from .folders import read_csv
 
 _LOG = logging.getLogger(__name__)
@@ -19,7 +22,7 @@ _GIB = 2**30
 
 
 class CachedFeatures(DatasetWrapper):
-    """Items of the host, (features, encoded target, index), with features cached in memory.
+    """Samples of the host (features, encoded target, index), with features cached in memory.
 
     Features are cached as loaded by the file handler, before any transform. Items get copies,
     because some transforms of the host work in place. When the cache is full, the remaining
@@ -38,19 +41,17 @@ class CachedFeatures(DatasetWrapper):
         self._targets = [self.target_transform(y) for y in self.df[self.target_column].tolist()]
         self._memory = _Memory(len(self.paths), memory)
 
-    def __getitem__(self, item: int) -> tuple[torch.Tensor, int, int]:
+    def __getitem__(self, item: int) -> Any:  # noqa: ANN401  what the host takes
         """Load one item and apply the transform.
 
         Args:
             item: Index of the item in the split.
 
         Returns:
-            Features, encoded target and `item`.
+            Features, encoded target and `item`, as the loaders of the host take them.
         """
         features = self._features(item)
-        if self.transform is not None:
-            features = self.transform(features, index=item).float()
-        return features, self._targets[item], item
+        return make_sample(features, self._targets[item], item, self.transform)
 
     def _features(self, item: int) -> torch.Tensor:
         kept = self._memory.kept[item]
@@ -106,7 +107,7 @@ class CachedClassificationDataset(BaseClassificationDataset):
 
     Args:
         path: Dataset folder.
-        features_subdir: Sub-folder of the features.
+        features_subdir: Sub-folder of the features, or None for the audio.
         cache: Size of the feature cache: True for half of the memory that is free when the
             dataset is created, a number for a size in GiB, False for no cache. The splits share
             it in proportion to their sizes.
@@ -118,14 +119,10 @@ class CachedClassificationDataset(BaseClassificationDataset):
             of the dev or test split does not occur in training.
     """
 
-    df_train: pd.DataFrame
-    df_dev: pd.DataFrame
-    df_test: pd.DataFrame
-
     def __init__(
         self,
         path: str,
-        features_subdir: str,
+        features_subdir: str | None,
         cache: bool | float = True,
         **kwargs: Any,  # noqa: ANN401  passed on
     ) -> None:
@@ -134,7 +131,9 @@ class CachedClassificationDataset(BaseClassificationDataset):
                 f"Argument 'cache' must be true, false or a size in GiB of at least 0, got {cache}."
             )
         self.cache = cache
-        _check_folders(Path(path), features_subdir)
+        if features_subdir is None:  # the host preprocesses: every recording is read once
+            cache = False
+        _check_folders(Path(kwargs.get("features_path") or path), features_subdir or "default")
         super().__init__(path=path, features_subdir=features_subdir, **kwargs)
         self.df_train = self.df_train.reset_index(drop=True)
         self.df_dev = self.df_dev.reset_index(drop=True)
@@ -142,14 +141,34 @@ class CachedClassificationDataset(BaseClassificationDataset):
         self._check_labels()
         limit = psutil.virtual_memory().available // 2 if cache is True else cache * _GIB
         self._memory_per_item = limit / sum(map(len, self._splits.values()))
-        for name, items in zip(
-            self._splits, (self.train_dataset, self.dev_dataset, self.test_dataset), strict=True
-        ):
-            _check_files(items.paths, name)
+        for name, df in self._splits.items():
+            # not `train_dataset`, which keeps its transform: the host sets another to preprocess
+            _check_files(self._init_dataset(df, SmartCompose([])).paths, name)
 
     @property
     def _splits(self) -> dict[str, pd.DataFrame]:
         return {"train": self.df_train, "dev": self.df_dev, "test": self.df_test}
+
+    # autrainer 0.4 assigns the result of `load_dataframes`; 0.10 never calls it and reads these
+
+    @cached_property
+    def df_train(self) -> pd.DataFrame:
+        """Table of the training split."""
+        return self._tables[0]
+
+    @cached_property
+    def df_dev(self) -> pd.DataFrame:
+        """Table of the dev split."""
+        return self._tables[1]
+
+    @cached_property
+    def df_test(self) -> pd.DataFrame:
+        """Table of the test split."""
+        return self._tables[2]
+
+    @cached_property
+    def _tables(self) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+        return self.load_dataframes()
 
     def load_dataframes(self) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
         """Read `train.csv`, `dev.csv` and `test.csv`."""
@@ -179,7 +198,7 @@ class CachedClassificationDataset(BaseClassificationDataset):
     def _init_dataset(self, df: pd.DataFrame, transform: SmartCompose) -> CachedFeatures:
         return CachedFeatures(
             memory=int(self._memory_per_item * len(df)),
-            path=self.path,
+            path=getattr(self, "features_path", self.path),
             features_subdir=self.features_subdir,
             index_column=self.index_column,
             target_column=self.target_column,

@@ -11,6 +11,7 @@ import yaml
 from autrainer.datasets import AbstractDataset
 from omegaconf import OmegaConf
 
+from autrainer_ext.compat import batch_sizes
 from autrainer_ext.configurations import configuration_names, find_configuration
 from autrainer_ext.errors import unknown_name
 
@@ -174,7 +175,7 @@ def _build(settings: dict[str, Any]) -> AbstractDataset:
         OmegaConf.create(arguments | audio),
         AbstractDataset,
         seed=0,
-        batch_size=1,
+        **batch_sizes(1, 1),
     )
 
 

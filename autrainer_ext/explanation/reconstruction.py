@@ -23,6 +23,7 @@ from dataclasses import dataclass
 import torch
 import torchaudio
 
+from autrainer_ext.compat import apply_transform
 from autrainer_ext.serving.front_end import FrontEnd, front_end, spectrogram_index
 
 
@@ -121,7 +122,7 @@ class Reconstructor:
     def analysed(self, samples: torch.Tensor) -> torch.Tensor:
         """Compute the input of the spectrogram for a recording, shape (1, samples)."""
         for transform in self._before:
-            samples = transform(samples)
+            samples = apply_transform(transform, samples)
         return samples
 
     def rate(self, recording_rate: int) -> int:
@@ -193,16 +194,16 @@ class Reconstructor:
         """
         if window is None:
             return self._stages(waveform)[-1]
-        features = self._spectrogram(waveform)
+        features = apply_transform(self._spectrogram, waveform)
         for transform, cut in zip(self._after, window.cuts, strict=True):
-            features = transform(features) if cut is None else cut.apply(features)
+            features = apply_transform(transform, features) if cut is None else cut.apply(features)
         return features
 
     def _stages(self, waveform: torch.Tensor) -> list[torch.Tensor]:
         """Spectrogram, and the features after every transform that follows it."""
-        stages = [self._spectrogram(waveform)]
+        stages = [apply_transform(self._spectrogram, waveform)]
         for transform in self._after:
-            stages.append(transform(stages[-1]))
+            stages.append(apply_transform(transform, stages[-1]))
         return stages
 
 

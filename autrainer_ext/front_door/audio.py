@@ -10,6 +10,7 @@ import torch
 from autrainer.datasets.utils import AudioFileHandler
 from torch import nn
 
+from autrainer_ext.compat import apply_transform
 from autrainer_ext.configurations import configuration_names, find_configuration
 from autrainer_ext.errors import unknown_name
 from autrainer_ext.serving.audio_files import UnusableFileError, check_file
@@ -71,7 +72,7 @@ class ModuleReader:
         """
         try:
             for transform in self.transforms:
-                samples = transform(samples)
+                samples = apply_transform(transform, samples)
         except (RuntimeError, ValueError) as error:
             raise UnusableFileError(f"the front end fails: {str(error).splitlines()[0]}") from error
         return samples[None]

@@ -16,9 +16,12 @@ from autrainer.models import AbstractModel
 from autrainer.transforms import TransformManager
 from omegaconf import DictConfig, OmegaConf
 
+from autrainer_ext.compat import batch_sizes
 from autrainer_ext.trust import check_configuration, load_description
 
 from .run import Run
+
+_OF_TRAINER = {"transform", *(f"{split}_loader_kwargs" for split in ("train", "dev", "test"))}
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,7 @@ def load_data(run: Run) -> AbstractDataset:
         OmegaConf.select(config, "dataset.transform", default={}),
         *augmentations,
     ).get_transforms()
-    arguments = {key: value for key, value in config.dataset.items() if key != "transform"}
+    arguments = {key: value for key, value in config.dataset.items() if key not in _OF_TRAINER}
     return autrainer.instantiate(
         OmegaConf.create(arguments),
         AbstractDataset,
@@ -94,8 +97,7 @@ def load_data(run: Run) -> AbstractDataset:
         dev_transform=dev,
         test_transform=test,
         seed=seeds[-1],
-        batch_size=config.batch_size,
-        inference_batch_size=config.inference_batch_size,
+        **batch_sizes(config.batch_size, config.inference_batch_size),
     )
 
 

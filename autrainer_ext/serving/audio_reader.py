@@ -17,6 +17,7 @@ import torch
 from autrainer.datasets.utils import AudioFileHandler
 from autrainer.serving import Inference
 
+from autrainer_ext.compat import apply_transform
 from autrainer_ext.trust import check_model_directory
 
 from .audio_files import UnusableFileError, check_file
@@ -144,10 +145,10 @@ class AudioReader(Inference):
             yield None, samples
             return
         length, stride, n_windows = self._create_windows(samples)
-        if n_windows < 1:
+        if samples.shape[1] < length:
             samples = self._pad_audio(samples)
             length, stride, n_windows = self._create_windows(samples)
-        if n_windows < 1:
+        if samples.shape[1] < length:
             raise UnusableFileError(
                 f"shorter than one window: {samples.shape[1]} of {length} samples"
             )
@@ -158,7 +159,7 @@ class AudioReader(Inference):
 
     def _features(self, samples: torch.Tensor) -> torch.Tensor:
         try:
-            return self._preprocess_file(samples)
+            return self._transformed(samples)
         except Exception as error:
             if self._is_too_short(samples):
                 raise UnusableFileError(
@@ -166,13 +167,19 @@ class AudioReader(Inference):
                 ) from error
             raise UnusableFileError(f"preprocessing failed: {brief(error)}") from error
 
+    def _transformed(self, samples: torch.Tensor) -> torch.Tensor:
+        features = self._pad_audio(samples)
+        for transform in self.transforms:
+            features = apply_transform(transform, features)
+        return features[None].to(self._device)
+
     def _is_too_short(self, samples: torch.Tensor) -> bool:
         """Whether preprocessing fails only because there are too few samples."""
         missing = _AMPLE_SAMPLES - samples.shape[-1]
         if missing <= 0:
             return False
         try:
-            self._preprocess_file(torch.nn.functional.pad(samples, (0, missing)))
+            self._transformed(torch.nn.functional.pad(samples, (0, missing)))
         except Exception:
             return False
         return True

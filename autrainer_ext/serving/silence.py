@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 import torch
 
+from autrainer_ext.compat import apply_transform
+
 from .front_end import Transform
 
 _SECONDS = 2.0
@@ -31,7 +33,7 @@ def silent_value(transforms: Sequence[Transform], sample_rate: int) -> float:
     features[:, n_samples // 8 :] = 0
     try:
         for transform in transforms:
-            features = transform(features)
+            features = apply_transform(transform, features)
     except Exception as error:  # a transform of the user may raise anything
         raise ValueError(f"The features of silence cannot be computed: {error}") from error
     if features.ndim != 3:

@@ -3,6 +3,8 @@
 import torch
 from autrainer.transforms import AbstractTransform
 
+from autrainer_ext.compat import on_features
+
 
 class LowestBands(AbstractTransform):
     """Keep the lowest mel bands only, for data without content above some frequency.
@@ -23,6 +25,7 @@ class LowestBands(AbstractTransform):
         super().__init__(order=order)
         self.bands = bands
 
+    @on_features
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
         """Cut `x`, shape (..., frames, mel_bins), to (..., frames, bands)."""
         return x[..., : self.bands]
@@ -50,6 +53,7 @@ class RelativeLevel(AbstractTransform):
         super().__init__(order=order)
         self.range_db = range_db
 
+    @on_features
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
         """Normalise `x`, levels in dB of any shape, to the same shape in [0, 1]."""
         return (1 + (x - x.max()) / self.range_db).clamp(min=0)

@@ -3,6 +3,8 @@
 import torch
 from autrainer.transforms import AbstractTransform
 
+from autrainer_ext.compat import on_features
+
 
 class FixedLength(AbstractTransform):
     """Pad short log-mel spectrograms on both sides and cut long ones to their loudest part.
@@ -31,6 +33,7 @@ class FixedLength(AbstractTransform):
         # Without the two zeros at its ends: the outermost frames count, and length 1 works.
         self._window = torch.hann_window(length + 2, periodic=False)[1:-1].view(1, 1, -1)
 
+    @on_features
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
         """Cut or pad to `length` frames.
 

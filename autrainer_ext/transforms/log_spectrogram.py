@@ -11,6 +11,7 @@ import torch
 import torchaudio
 from autrainer.transforms import AbstractTransform
 
+from autrainer_ext.compat import on_features
 from autrainer_ext.errors import unknown_name
 
 _WINDOWS = {"hann": torch.hann_window, "hamming": torch.hamming_window}
@@ -137,6 +138,7 @@ class LogSpectrogram(AbstractTransform):
                 features = features.clamp(min=features.max().item() - self.top_db)
         return (features + self.offset) / self.divisor
 
+    @on_features
     def __call__(self, waveform: torch.Tensor) -> torch.Tensor:
         """Compute features.
 

@@ -3,14 +3,16 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from torch.utils.data import DataLoader
 
 from autrainer_ext.callbacks import PairedBatches
+from autrainer_ext.compat import batch_sizes, unpack
 from autrainer_ext.datasets import CachedClassificationDataset
 
 
 @pytest.fixture
 def trainer(tmp_path):
-    """A data set of 24 moments on two devices each, and the host's loader of it."""
+    """A data set of 24 moments on two devices each, and a loader of it."""
     table = pd.DataFrame({"filename": [f"{i}.npy" for i in range(48)]})
     table["moment"], table["device"] = np.arange(48) // 2, np.array(["a", "b"])[np.arange(48) % 2]
     table["place"], table["scene"] = "x", np.array(["bus", "park"])[table["moment"] % 2]
@@ -29,14 +31,17 @@ def trainer(tmp_path):
         target_column="scene",
         file_type="npy",
         file_handler="autrainer.datasets.utils.NumpyFileHandler",
-        batch_size=8,
+        **batch_sizes(8, 8),
         stratify=["device"],
     )
-    return SimpleNamespace(data=data, train_loader=data.train_loader)
+    loader = DataLoader(
+        data.train_dataset, batch_size=8, collate_fn=data.train_transform.get_collate_fn(data)
+    )
+    return SimpleNamespace(data=data, train_loader=loader, cfg=SimpleNamespace(batch_size=8))
 
 
 def epoch(trainer):
-    return [indices.numpy() for _, _, indices in trainer.train_loader]
+    return [unpack(batch)[2].numpy() for batch in trainer.train_loader]
 
 
 @pytest.mark.parametrize("group", ["moment", ["place", "moment"]])
@@ -63,11 +68,11 @@ def test_without_groups_partners_are_of_one_class_and_change(trainer):
 def test_items_are_those_of_the_host(trainer):
     before = {
         int(i): (x, y)
-        for xs, ys, js in trainer.train_loader
+        for xs, ys, js in map(unpack, trainer.train_loader)
         for x, y, i in zip(xs, ys, js, strict=True)
     }
     PairedBatches("device").cb_on_train_begin(trainer)
-    for features, targets, indices in trainer.train_loader:
+    for features, targets, indices in map(unpack, trainer.train_loader):
         for x, y, index in zip(features, targets, indices, strict=True):
             assert (x == before[int(index)][0]).all()
             assert y == before[int(index)][1]

@@ -338,6 +338,7 @@ def test_continued_training_keeps_the_rows_it_started_from(trained):
 
 
 @pytest.mark.slow
+@pytest.mark.old_host
 def test_base_criterion_is_called_back_too():
     from autrainer.training import CallbackManager
 
@@ -361,6 +362,7 @@ def test_base_criterion_is_called_back_too():
 
 
 @pytest.mark.slow
+@pytest.mark.old_host
 def test_curriculum_compares_what_it_draws(trained, command):
     scores = pd.read_csv(trained / "data/train.csv")
     scores["encoded"], scores["ranks"] = pd.factorize(scores["scene"])[0], range(len(scores))

@@ -5,6 +5,8 @@ import zipfile
 
 import pytest
 
+from autrainer_ext.compat import batch_sizes
+
 
 @pytest.fixture(scope="session")
 def make_dataset():
@@ -21,7 +23,7 @@ def make_dataset():
             "target_column": target_column,
             "file_type": "wav",
             "file_handler": "autrainer.datasets.utils.AudioFileHandler",
-            "batch_size": 4,
+            **batch_sizes(4, 4),
         }
         return dataset(**settings | changes)
 

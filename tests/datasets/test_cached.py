@@ -20,6 +20,7 @@ from autrainer.transforms import (
 )
 from torch.utils.data import DataLoader, Subset
 
+from autrainer_ext.compat import batch_sizes, unpack
 from autrainer_ext.datasets import CachedClassificationDataset
 
 ROWS = {"train": "ababbaab", "dev": "abba", "test": "ba"}
@@ -51,7 +52,7 @@ def make(root, cls=CachedClassificationDataset, **changes):
         "target_column": "label",
         "file_type": "npy",
         "file_handler": "autrainer.datasets.utils.NumpyFileHandler",
-        "batch_size": 4,
+        **batch_sizes(4, 4),
     }
     return cls(**settings | changes)
 
@@ -66,14 +67,15 @@ def test_items_are_those_of_the_host(root, cache):
     ours, host = make(root, cache=cache), make(root, BaseClassificationDataset)
     for split in ("train_dataset", "dev_dataset", "test_dataset"):
         for _ in range(2):  # read from disk, then from memory
-            for item, expected in enumerate(getattr(host, split)[i] for i in range(2)):
-                features, target, index = getattr(ours, split)[item]
+            for item, expected in enumerate(unpack(getattr(host, split)[i]) for i in range(2)):
+                features, target, index = unpack(getattr(ours, split)[item])
                 assert features.dtype == expected[0].dtype == torch.float32
                 assert torch.equal(features, expected[0])
                 assert (target, index) == expected[1:]
                 assert type(target) is type(expected[1])
 
 
+@pytest.mark.old_host
 def test_loaders_give_the_batches_of_the_host(root):
     ours, host = make(root).train_loader, make(root, BaseClassificationDataset).train_loader
     for _ in range(2):
@@ -83,30 +85,30 @@ def test_loaders_give_the_batches_of_the_host(root):
 
 def test_features_are_read_from_disk_once(root):
     dataset = make(root).train_dataset
-    features = dataset[3][0]
+    features = unpack(dataset[3])[0]
     np.save(root / "mel" / "train-3.npy", np.zeros(SHAPE, np.float32))
-    assert torch.equal(dataset[3][0], features)
+    assert torch.equal(unpack(dataset[3])[0], features)
 
 
 def test_without_cache_features_are_read_every_time(root):
     dataset = make(root, cache=False).train_dataset
     dataset[3]
     np.save(root / "mel" / "train-3.npy", np.zeros(SHAPE, np.float32))
-    assert dataset[3][0].count_nonzero() == 0
+    assert unpack(dataset[3])[0].count_nonzero() == 0
 
 
 def test_features_that_do_not_fit_are_read_from_disk_and_said_once(root, caplog):
     item = 4 * np.prod(SHAPE)
     dataset = make(root, cache=float(14 * item / 2 / 2**30)).train_dataset  # half of 14 items
     with caplog.at_level(logging.WARNING):
-        before = [dataset[i][0] for i in range(8)]
+        before = [unpack(dataset[i])[0] for i in range(8)]
     assert [r.getMessage() for r in caplog.records] == [
         "The feature cache of 0.00 GiB is full after 4 of 8 recordings: "
         "the others are read from disk every time."
     ]
     for i in range(8):
         np.save(root / "mel" / f"train-{i}.npy", np.zeros(SHAPE, np.float32))
-    is_kept = [torch.equal(dataset[i][0], before[i]) for i in range(8)]
+    is_kept = [torch.equal(unpack(dataset[i])[0], before[i]) for i in range(8)]
     assert is_kept == [True] * 4 + [False] * 4
 
 
@@ -130,32 +132,33 @@ OTHERS = [
 def test_no_transform_reaches_the_kept_features(root, transform):
     dataset = make(root, train_transform=SmartCompose([transform])).train_dataset
     for _ in range(3):
-        dataset[0][0].zero_()
+        unpack(dataset[0])[0].zero_()
     dataset.transform = None
-    assert np.array_equal(dataset[0][0], np.load(root / "mel" / "train-0.npy"))
+    assert np.array_equal(unpack(dataset[0])[0], np.load(root / "mel" / "train-0.npy"))
 
 
 @pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
 def test_copies_start_with_an_empty_memory(root, duplicate):
     dataset = make(root).train_dataset
-    kept = dataset[0][0]
+    kept = unpack(dataset[0])[0]
     twin = duplicate(dataset)
-    assert torch.equal(twin[0][0], kept)
+    assert torch.equal(unpack(twin[0])[0], kept)
     np.save(root / "mel" / "train-1.npy", np.zeros(SHAPE, np.float32))
-    assert twin[1][0].count_nonzero() == 0
+    assert unpack(twin[1])[0].count_nonzero() == 0
 
 
 def test_shallow_copy_shares_the_memory(root):
     dataset = make(root).train_dataset
     twin = copy.copy(dataset)
     twin.transform = SmartCompose([Expand(20, axis=-2)])
-    kept = dataset[0][0]
+    kept = unpack(dataset[0])[0]
     np.save(root / "mel" / "train-0.npy", np.zeros(SHAPE, np.float32))
-    assert twin[0][0].shape != kept.shape
-    assert twin[0][0].count_nonzero() == kept.count_nonzero() > 0
-    assert torch.equal(dataset[0][0], kept)
+    assert unpack(twin[0])[0].shape != kept.shape
+    assert unpack(twin[0])[0].count_nonzero() == kept.count_nonzero() > 0
+    assert torch.equal(unpack(dataset[0])[0], kept)
 
 
+@pytest.mark.old_host
 def test_subset_with_the_default_collation_keeps_positions(root):
     dataset = make(root).train_dataset
     features, targets, indices = next(iter(DataLoader(Subset(dataset, [5, 2]), batch_size=2)))
@@ -173,7 +176,9 @@ class EverySecondRow(CachedClassificationDataset):
 def test_rows_cut_from_a_table_are_numbered_from_zero(root):
     dataset = make(root, EverySecondRow)
     assert dataset.df_train.index.tolist() == [0, 1, 2, 3]
-    assert np.array_equal(dataset.train_dataset[1][0], np.load(root / "mel" / "train-3.npy"))
+    assert np.array_equal(
+        unpack(dataset.train_dataset[1])[0], np.load(root / "mel" / "train-3.npy")
+    )
 
 
 def test_number_like_labels_stay_strings(root):

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 import soundfile
 
+from autrainer_ext.compat import unpack
 from autrainer_ext.datasets import CochlScene, cochlscene
 from autrainer_ext.datasets.archives import digest
 
@@ -48,7 +49,7 @@ def test_folders_become_splits(tmp_path, tree, make_dataset):
     assert [len(df) for df in splits] == [8, 4, 2]
     assert set(data.df_dev["user"]) == {"user0005", "user0006"}
     assert data.target_transform.labels == ["Bus", "SubwayStation"]
-    assert len(data.test_dataset[1][0][0]) == 4_000
+    assert len(unpack(data.test_dataset[1])[0][0]) == 4_000
 
 
 def test_table_holds_what_the_names_say(tmp_path, tree):

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import soundfile
 
+from autrainer_ext.compat import unpack
 from autrainer_ext.datasets import FSDD, fsdd
 
 SHARED = Path(__file__).parents[2] / ".." / "shared" / "data" / "fsdd"
@@ -67,7 +68,7 @@ def test_official_split_tests_the_first_five_takes_of_everybody(make, root):
 def test_digits_are_labels_not_numbers(make, root):
     data = make(root, test_speakers=["ben"])
     assert data.target_transform.labels == ["0", "1", "2"]
-    features, target, _ = data.test_dataset[11]
+    features, target, _ = unpack(data.test_dataset[11])
     assert target == 2
     assert features[0, 0] == pytest.approx(0.2, abs=1e-4)
 

@@ -4,6 +4,7 @@ import pytest
 import soundfile
 from scipy.signal import fftconvolve
 
+from autrainer_ext.compat import batch_sizes
 from autrainer_ext.datasets import FSDDDevices
 from autrainer_ext.datasets.fsdd_devices import DEVICES, SEEN
 
@@ -16,7 +17,7 @@ SETTINGS = {
     "target_column": "digit",
     "file_type": "wav",
     "file_handler": "autrainer.datasets.utils.AudioFileHandler",
-    "batch_size": 4,
+    **batch_sizes(4, 4),
     "stratify": ["device"],
     "test_speakers": ["ben"],
 }

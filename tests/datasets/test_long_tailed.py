@@ -6,6 +6,7 @@ import pytest
 import soundfile
 from omegaconf import OmegaConf
 
+from autrainer_ext.compat import batch_sizes
 from autrainer_ext.datasets import FSDD, LongTailedFSDD, PartitionedTAU22
 from autrainer_ext.datasets.long_tailed import draw, falling_counts
 
@@ -40,7 +41,7 @@ def make(root, cls=LongTailedFSDD, **changes):
         "target_column": "digit",
         "file_type": "wav",
         "file_handler": "autrainer.datasets.utils.AudioFileHandler",
-        "batch_size": 4,
+        **batch_sizes(4, 4),
         "stratify": ["speaker", "opposite"],
         "test_speakers": ["cid"],
         "imbalance_ratio": 4,
@@ -201,7 +202,7 @@ def make_scenes(scenes, **changes):
         "target_column": "scene",
         "file_type": "wav",
         "file_handler": "autrainer.datasets.utils.AudioFileHandler",
-        "batch_size": 4,
+        **batch_sizes(4, 4),
         "stratify": ["device", "first", "last"],
         "train_clips": str(scenes / "train.csv"),
         "dev_fold": 0,
@@ -260,7 +261,7 @@ def test_published_partitions_fit_the_shipped_configuration(tmp_path, shared, mo
     settings = OmegaConf.to_container(configuration, resolve=False)
     for key in ("id", "_target_", "transform", "criterion"):
         del settings[key]
-    data = PartitionedTAU22(**settings, seed=1, batch_size=4)
+    data = PartitionedTAU22(**settings, seed=1, **batch_sizes(4, 4))
     assert [len(df) for df in (data.df_train, data.df_dev)] == [14092, 3524]
     in_test = data.df_test[["opposite", "uniform"]].eq("yes")
     assert in_test.sum().tolist() == [1585, 880]

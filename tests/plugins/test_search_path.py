@@ -9,6 +9,7 @@ from hydra_plugins.autrainer_ext import configuration_directory
 
 SHIPPED = "model=CPMobile-5k"
 NEEDED = ["dataset=ToyTabular-C", "optimizer=Adam", "+seed=1", "+batch_size=2", "+learning_rate=1"]
+CURRICULUM = pytest.param("aucurriculum", marks=pytest.mark.old_host)
 NO_CURRICULUM = [f"curriculum{group}=None" for group in ("", "/sampling", "/scoring", "/pacing")]
 
 
@@ -17,7 +18,10 @@ def compose(command, cwd, model, program="autrainer", shown="job"):
     return command(program, "train", *needed, model, "--cfg", shown, cwd=cwd).stdout
 
 
-@pytest.mark.parametrize("program", ["autrainer", "aucurriculum", "autrainer-ext"])
+@pytest.mark.parametrize(
+    "program",
+    ["autrainer", CURRICULUM, "autrainer-ext"],
+)
 @pytest.mark.parametrize("has_conf", [False, True])
 def test_shipped_model_is_found_from_any_folder(command, tmp_path, program, has_conf):
     if has_conf:
@@ -34,7 +38,12 @@ def test_own_configuration_wins_over_the_shipped_one(command, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("program", "has"), [("autrainer", False), ("autrainer-ext", False), ("aucurriculum", True)]
+    ("program", "has"),
+    [
+        ("autrainer", False),
+        ("autrainer-ext", False),
+        pytest.param("aucurriculum", True, marks=pytest.mark.old_host),
+    ],
 )
 def test_default_experiment_elsewhere_is_that_of_the_host(command, tmp_path, program, has):
     composed = compose(command, tmp_path, SHIPPED, program, shown="hydra")
@@ -82,7 +91,7 @@ print(sorted(new - set(sys.stdlib_module_names) - {"hydra", "hydra_plugins"}))
     assert python(code) == "[]"
 
 
-@pytest.mark.parametrize("host", ["autrainer", "aucurriculum"])
+@pytest.mark.parametrize("host", ["autrainer", CURRICULUM])
 def test_no_shipped_name_shadows_a_host(host):
     package = Path(importlib.util.find_spec(host).origin).parent
     theirs = package.with_name(f"{host}-configurations")

@@ -5,8 +5,9 @@
 A coalition is coded with signs: 1 for a kept segment, -1 for a removed one. The half difference of
 the answers of a pair of complements is an odd function of the signs, the half sum an even one.
 Linear, quadratic and cubic functions of the signs predict most of both, and what they predict needs
-no sampling: only the residuals do. Each residual is that of a fit without its pair, so adding the
-values of the residuals to those of the predictions is unbiased up to the dependence between fits.
+no sampling: only the residuals do. Values of the predictions plus values of the residuals are those
+of a regression estimator, whose bias vanishes with the number of pairs. Standard errors come from
+residuals of fits without the pair, since those of the fit itself are too small.
 
 Source:
     Witter, Liu and Musco (2025), Regression-adjusted Monte Carlo estimators for Shapley values and

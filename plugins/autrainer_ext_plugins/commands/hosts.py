@@ -8,6 +8,7 @@ an experiment of plain autrainer therefore runs without aucurriculum, any other 
 import argparse
 import os
 import sys
+from importlib.util import find_spec
 
 from autrainer.core.constants import NamingConstants
 from autrainer.core.scripts import CommandLineError
@@ -33,9 +34,10 @@ def host_command_line(arguments: list[str]) -> AutrainerCLI:
         arguments: Arguments after the name of the program.
 
     Returns:
-        Command line of the host; only that of aucurriculum has all commands.
+        Command line of the host; only that of aucurriculum has all commands. Without aucurriculum,
+        that of autrainer.
     """
-    if _is_plain(arguments):
+    if find_spec("aucurriculum") is None or _is_plain(arguments):
         return AutrainerCLI()
     from aucurriculum.core.scripts.cli import CLI
 

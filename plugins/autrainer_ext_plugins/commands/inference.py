@@ -54,7 +54,7 @@ _HELP = {
 }
 
 
-@dataclass
+@dataclass(kw_only=True)
 class BatchedInferenceArgs(InferenceArgs):
     """Arguments of the host's command and of this command."""
 

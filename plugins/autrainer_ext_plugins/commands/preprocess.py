@@ -65,6 +65,7 @@ def _complete(dataset: dict[str, Any], preprocessing: dict[str, Any], *, quiet: 
     from autrainer.transforms import SmartCompose
     from tqdm import tqdm
 
+    from autrainer_ext.compat import apply_transform
     from autrainer_ext.datasets.features import feature_path, unfinished_features
 
     files = unfinished_features(dataset)
@@ -76,7 +77,7 @@ def _complete(dataset: dict[str, Any], preprocessing: dict[str, Any], *, quiet: 
     pipeline = SmartCompose([build(transform) for transform in preprocessing["pipeline"]])
     remove_leftovers(feature_path(dataset, files[0]).parent)
     for file in tqdm(files, desc="Missing features", unit="file", disable=quiet):
-        features = pipeline(reader.load(f"{dataset['path']}/default/{file}"), 0)
+        features = apply_transform(pipeline, reader.load(f"{dataset['path']}/default/{file}"))
         with atomic_file(feature_path(dataset, file)) as part:
             writer.save(part, features)
 

@@ -1,5 +1,7 @@
 """Check of a sweep over criteria: the names of its runs must differ."""
 
+from typing import cast
+
 from hydra._internal.utils import get_args_parser
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
@@ -47,7 +49,8 @@ def refuse_equal_names(overrides: list[str]) -> None:
 def _swept(config: DictConfig, given: list[str]) -> dict[str, list[str]]:
     """Overrides with the single values of every setting, by its key without a leading `+`."""
     parser = OverridesParser.create()
-    params = OmegaConf.to_container(config.hydra.sweeper.get("params") or {}, resolve=False)
+    found = config.hydra.sweeper.get("params") or OmegaConf.create({})
+    params = cast("dict[str, object]", OmegaConf.to_container(found, resolve=False))
     lines = [f"{key}={value}" for key, value in params.items()] + given
     return {
         override.get_key_element().lstrip("+"): _values(override)

@@ -1,5 +1,6 @@
 """Command `train`: the host's command, which removes the folders of runs that never started."""
 
+import os
 import shutil
 import sys
 import time
@@ -7,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from autrainer.core.scripts import AbstractScript
+from omegaconf import DictConfig
 
 from .arguments import reporting_errors
 from .hosts import compose
@@ -43,28 +45,30 @@ class TidyTrainScript(AbstractScript):
             args: Parsed arguments.
 
         Raises:
-            CommandLineError: If the library of a logger is not installed.
+            CommandLineError: If the library of a logger or the launcher is not installed.
         """
-        start, overrides = time.time(), sys.argv[1:]
+        start = time.time()
+        try:
+            config = compose(sys.argv[1:], "config")
+        except Exception:
+            return self._host.main(args)  # the configuration is wrong: the host reports it
         with reporting_errors(self.parser):
-            _check_loggers(overrides)
+            _check_loggers(config)
+            is_parallel = _prepare_launcher(config)
         try:
             self._host.main(args)
         except BaseException:
-            _remove_unstarted(overrides, start)
+            if not is_parallel:  # other runs may be about to start
+                _remove_unstarted(Path(config.hydra.sweep.dir), start)
             raise
 
 
-def _check_loggers(overrides: list[str]) -> None:
+def _check_loggers(config: DictConfig) -> None:
     """Check that the libraries of the loggers are installed.
 
     The host notices their absence when it saves the results: it trains to the end, then fails.
     """
-    try:
-        loggers = compose(overrides, "config").get("loggers") or []
-    except Exception:
-        return  # the configuration is wrong: the host reports it
-    for logger in loggers:
+    for logger in config.get("loggers") or []:
         path = logger if isinstance(logger, str) else next(iter(logger))
         name = path.rpartition(".")[2]
         library = _LIBRARIES.get(name)
@@ -75,12 +79,26 @@ def _check_loggers(overrides: list[str]) -> None:
             )
 
 
-def _remove_unstarted(overrides: list[str], since: float) -> None:
-    try:
-        runs = list(Path(compose(overrides, "config").hydra.sweep.dir).glob("*/"))
-    except Exception:
-        return  # the configuration is wrong: no folder was created
-    for run in runs:
+def _prepare_launcher(config: DictConfig) -> bool:
+    """Check that the launcher is installed, and give its processes one thread each.
+
+    Returns:
+        Whether runs are side by side.
+    """
+    target = str(config.hydra.launcher.get("_target_"))
+    if target.startswith("hydra._internal."):
+        return False
+    if find_spec(".".join(target.split(".")[:2])) is None:
+        raise ValueError(
+            f"Launcher '{target.rpartition('.')[2]}' is not installed: "
+            "pip install 'autrainer-ext[cluster]'."
+        )
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # they inherit it
+    return True
+
+
+def _remove_unstarted(training: Path, since: float) -> None:
+    for run in list(training.glob("*/")):
         # the host saves the untrained model as soon as data and model are loaded
         if run.stat().st_mtime >= since and not (run / "_initial").exists():
             shutil.rmtree(run)

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from autrainer_ext.atomic import atomic_file
+from autrainer_ext.compat import unpack
 from autrainer_ext.difficulty import Ranks, SampleDifficulty, correlate_pairs, select_examples
 from autrainer_ext.difficulty.from_runs import MeasuredRun
 from autrainer_ext.runs import Run, read_columns, read_outputs
@@ -172,7 +173,7 @@ def _explain(
     forward = ForwardPass(loaded.model, device="cpu", n_expected=len(shown))
     features, attributions, predicted = {}, {}, {}
     for index in shown.tolist():
-        sample: torch.Tensor = samples[index][0][None]
+        sample: torch.Tensor = unpack(samples[index])[0][None]
         if sample.ndim != 4:
             return {}, {}, {}
         target = forward(sample).argmax(dim=1)

@@ -127,7 +127,8 @@ class Difficulty(AbstractPlugin):
             progress=lambda resamples: tqdm(resamples, desc="Ensembles", leave=False),
         )
         write_table(pd.DataFrame(asdict(sizes)), folder / "ensembles.csv")
-        print(_enough_runs(sizes), file=sys.stderr)
+        if len(chosen) > 1:
+            print(_enough_runs(sizes), file=sys.stderr)
         with self.style.applied():
             save_figures(first, sizes, folder)
         if self.gallery:

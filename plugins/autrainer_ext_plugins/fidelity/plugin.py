@@ -20,6 +20,7 @@ from tqdm import tqdm
 
 import autrainer_ext
 from autrainer_ext.atomic import atomic_file, atomic_folder, remove
+from autrainer_ext.compat import unpack
 from autrainer_ext.explanation.evaluation import ClipSettings
 from autrainer_ext.explanation.reconstruction import Reconstructor
 from autrainer_ext.explanation.settings import ExplainSettings
@@ -271,9 +272,9 @@ class Fidelity(AbstractPlugin):
 
     def _clips(self, job: "_Job", loaded: "_Loaded", index: int) -> Iterator[Clip]:
         """The test sample and its mixtures with noise."""
-        item, filename = loaded.samples[index], loaded.names[index]
-        target = loaded.explainer.class_names[int(item[1])]
-        features = torch.as_tensor(item[0], dtype=torch.float32)
+        item, label, _ = unpack(loaded.samples[index])
+        filename, target = loaded.names[index], loaded.explainer.class_names[int(label)]
+        features = torch.as_tensor(item, dtype=torch.float32)
         _check_input(job.run, features)
         if loaded.recordings is None:
             yield Clip(filename, CLEAN, target, None, features[None])
@@ -301,7 +302,7 @@ class Fidelity(AbstractPlugin):
             settings=settings,
             clip_settings=ClipSettings.resolve(settings, job.baseline),
             rate=None if recordings is None else recordings.reader.rate,
-            reconstructor=recordings and recordings.reconstructor,
+            reconstructor=None if recordings is None else recordings.reconstructor,
             front_end=find_front_end(job.transforms),
         )
         return _Loaded(explainer, loaded.data.test_dataset, _names(job.run), recordings)

@@ -1,7 +1,6 @@
 """Audio and spectrograms of the recordings with the most suspicious labels."""
 
 import copy
-import math
 import shutil
 import sys
 from collections.abc import Sequence
@@ -12,13 +11,12 @@ import pandas as pd
 from matplotlib import pyplot as plt
 
 from autrainer_ext.atomic import atomic_file
+from autrainer_ext.compat import unpack
 from autrainer_ext.plotting import draw_spectrogram
-from autrainer_ext.plotting.page import fold, page_size, set_title
+from autrainer_ext.plotting.page import fold, page_size, panel_grid, set_title
 from autrainer_ext.runs import Run, read_columns, read_metadata
 from autrainer_ext.serving.front_end import find_front_end, read_transforms
 from autrainer_ext_plugins.writing import save_figure
-
-_COLUMNS = 3
 
 
 def write_gallery(runs: Sequence[Run], suspects: pd.DataFrame, folder: Path) -> None:
@@ -63,7 +61,7 @@ def _features(run: Run, files: set[str]) -> dict[str, np.ndarray]:
         samples = copy.copy(getattr(data, f"{split}_dataset"))
         samples.transform = data.dev_transform
         for index in np.flatnonzero(names.isin(files)):
-            values = samples[int(index)][0]
+            values = unpack(samples[int(index)])[0]
             if values.ndim != 3:
                 return {}
             features[names.iloc[index]] = values.mean(dim=0).numpy()
@@ -75,11 +73,11 @@ def _save_sheet(
 ) -> None:
     found = find_front_end(read_transforms(run.path))
     scale = {} if found is None else found.axes
-    n_rows = math.ceil(len(suspects) / _COLUMNS)
+    n_rows, n_columns = panel_grid(len(suspects), least_mm=28)
     figure, panels = plt.subplots(
         n_rows,
-        _COLUMNS,
-        figsize=page_size(share=0.75 * n_rows / _COLUMNS, lines=4 + 4 * n_rows),
+        n_columns,
+        figsize=page_size(share=0.75 * n_rows / n_columns, lines=6 + 4 * n_rows),
         squeeze=False,
         sharex=True,
         sharey=True,
@@ -89,8 +87,8 @@ def _save_sheet(
     for axes, row in zip(panels.flat, suspects.to_dict("records"), strict=False):
         draw_spectrogram(axes, features[row["filename"]], **scale)
         instead = f", rather {row['suggested']}" if row["suggested"] else ""
-        title = f"{row['place']}: {Path(row['filename']).stem}\nlabelled {row['label']}{instead}"
-        axes.set_title(fold(title, share=0.8 / _COLUMNS), fontsize="small")
+        title = f"{row['place']}: {Path(row['filename']).stem}, labelled {row['label']}{instead}"
+        axes.set_title(fold(title, share=0.85 / n_columns), fontsize="small")
         axes.label_outer()
-    set_title(figure, f"Recordings of {run.config['dataset']['id']} with suspicious labels")
+    set_title(figure, f"Most suspicious labels of {run.config['dataset']['id']}")
     save_figure(figure, folder / "suspects")

@@ -10,6 +10,7 @@ import torch
 from torch.utils.data import DataLoader, Subset
 from tqdm import tqdm
 
+from autrainer_ext.compat import unpack
 from autrainer_ext.latent import embed, outer_layers, subsample
 from autrainer_ext.runs import Run, read_columns, read_metadata, read_task
 from autrainer_ext_plugins.conditions import parallel_groups
@@ -102,13 +103,13 @@ def read_spaces(
         tqdm.write(f"'{run.name}': {len(kept)} of {len(table)} test samples, drawn at random.")
     batches = DataLoader(
         Subset(data.test_dataset, kept.tolist()),
-        batch_size=data.inference_batch_size,
+        batch_size=loaded.config.inference_batch_size,
         collate_fn=data.test_transform.get_collate_fn(data),
     )
     with torch.random.fork_rng(devices=[]):
         names = list(layers or _usable_layers(loaded, max_values))
         names += [layer for layer in drawn or [] if layer not in names]
-        features = (features for features, *_ in batches)
+        features = (unpack(batch)[0] for batch in batches)
         try:
             found = embed(
                 loaded.model,
@@ -142,7 +143,7 @@ def read_spaces(
 
 def _usable_layers(loaded: "LoadedRun", max_values: int) -> list[str]:
     """Outer layers that are used and whose outputs can be embeddings, tried on one sample."""
-    features = torch.as_tensor(loaded.data.test_dataset[0][0])[None]
+    features = torch.as_tensor(unpack(loaded.data.test_dataset[0])[0])[None]
     usable = []
     for layer in outer_layers(loaded.model):
         try:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib import rcParams
 from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
 from tqdm import tqdm
 
 from autrainer_ext.atomic import atomic_folder
@@ -97,7 +98,7 @@ class LogitAdjustment(AbstractPlugin):
                 split: path_table(each, counts, self.taus, miller_madow=self.miller_madow)
                 for split, each in outputs.items()
             }
-            tau = float(path["dev"]["tau"][path["dev"][self.choose_by].idxmax()])
+            tau = self.taus[int(path["dev"][self.choose_by].to_numpy().argmax())]
             row: dict[str, object] = {**described, "tau": tau}
             for split, each in outputs.items():
                 paths.append(path[split].assign(**described, split=split))
@@ -112,7 +113,7 @@ class LogitAdjustment(AbstractPlugin):
                         row[f"{split}_{score}{name}"] = scores[score]
             chosen.append(row)
             with self.style.applied():
-                _draw_path(path, tau, run, folder / "runs" / run.name)
+                save_figure(_draw_path(path, tau, run), folder / "runs" / run.name)
             if self.serve:
                 _write_model(run, tau * log_priors(counts), folder / "models" / run.name)
         first = ["run", *describe_run(chosen_runs[0])]
@@ -136,24 +137,24 @@ def _class_counts(run: Run) -> np.ndarray:
     return counts.to_numpy()
 
 
-def _draw_path(path: dict[str, pd.DataFrame], tau: float, run: Run, stem: Path) -> None:
+def _draw_path(path: dict[str, pd.DataFrame], tau: float, run: Run) -> Figure:
     """Draw the predictions by tau in the entropy triangle, dev and test."""
     shades = Normalize(0, max(path["dev"]["tau"].max(), 1e-9))
     line = rcParams["font.size"] / 72
-    title = f"Predicted labels of {run.name} by tau of logit adjustment; chosen on dev: {tau:g}"
-    figure, panels = triangle_page(2, title=title, below=4 * line)
+    title = f"{run.name}: predicted labels by tau, the largest is larger; chosen on dev: {tau:g}"
+    figure, panels = triangle_page(len(path), title=title, below=3.5 * line)
     points = {
         split: TrianglePoint(
             *(table[name].to_numpy() for name in ("divergence", "mutual_information", "variation"))
         )
         for split, table in path.items()
     }
-    for axes, (split, table) in zip(panels, path.items(), strict=True):
+    for axes, (split, point) in zip(panels, points.items(), strict=True):
         draw_triangle(axes, split)
-        draw_trajectory(axes, {"pred": points[split]}, table["tau"].to_numpy(), shades)
+        draw_trajectory(axes, {"pred": point}, path[split]["tau"].to_numpy(), shades)
         enlarge(axes, list(points.values()))
-    draw_order(figure, shades, "tau", bottom=0.3 * line)
-    save_figure(figure, stem)
+    draw_order(figure, shades, "tau", bottom=0)
+    return figure
 
 
 def _write_model(run: Run, shift: np.ndarray, directory: Path) -> None:

@@ -1,5 +1,7 @@
 import pytest
 
+pytestmark = pytest.mark.old_host
+
 HOST_OF = """
 import sys
 from autrainer_ext_plugins.commands.hosts import host_command_line

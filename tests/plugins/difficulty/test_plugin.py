@@ -11,13 +11,18 @@ from autrainer_ext_plugins.plugin import load_plugin
 pytestmark = pytest.mark.slow
 
 
-def test_order_of_runs_changes_no_table(output, project, tmp_path, monkeypatch):
+def test_order_of_runs_changes_no_table(output, project, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(project[0])
     plugin = load_plugin("Difficulty", {"stop": "last", "gallery": False})
     plugin.run(project[1][::-1], tmp_path)
     for name in ("scores", "agreement", "classes", "ensembles"):
         assert (tmp_path / f"{name}.csv").read_bytes() == (output / f"{name}.csv").read_bytes()
     assert not (tmp_path / "gallery").exists()
+    sizes = pd.read_csv(tmp_path / "ensembles.csv")
+    enough = (
+        "1 of 2 runs reach" if sizes["with_all"][0] >= 0.95 else "no part of the 2 runs reaches"
+    )
+    assert f"Ensembles: {enough} a" in capsys.readouterr().err
 
 
 def test_a_single_run_has_no_agreement_and_says_where_audio_is_missing(

@@ -13,7 +13,8 @@ def test_scores_hold_every_sample_of_every_split_with_its_columns(output, projec
     assert table.columns.tolist() == [
         "split", "index", "filename", "target", "scene", "device",
         "hits", "count", "cumulative_accuracy", "rank", "rank_low", "rank_high", "tie_size",
-        "margin", "cumulative_probability", "first_learnt", "forgetting_events", "confidence",
+        "margin", "cumulative_probability", "first_learnt", "forgetting_events",
+        "never_learnt", "confidence",
         "variability", "loss",
     ]  # fmt: skip
     assert table["split"].value_counts().to_dict() == {"train": 36, "test": 18, "dev": 12}

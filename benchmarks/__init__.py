@@ -1,0 +1,1 @@
+"""Timings against what a user would run instead, and scripts of the studies."""
