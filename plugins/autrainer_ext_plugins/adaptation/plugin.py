@@ -28,6 +28,8 @@ from .recordings import TestRecordings, corrupted_features, read_test_recordings
 from .scores import accuracy, adaptation_scores, shared_cells, summarise, trajectory
 from .settings import MethodSettings, check_corruption, parse_method, parse_protocol
 
+# run, corruption, severity, seed, and the methods and protocols without a row
+_Cell = tuple[Run, str, int, int, list[tuple[MethodSettings, Protocol]]]
 KEY = ["run", "method", "protocol", "order", "corruption", "severity", "batch_size", "seed"]
 
 
@@ -129,7 +131,7 @@ class Adaptation(AbstractPlugin):
         # of one run at a time, to save memory
         read = lru_cache(maxsize=1)(lambda name: self._read_source(by_name[name]))
         found = self.shards.map(
-            lambda cell: self._adapt_cell(*read(cell[0].name), *cell), cells, name="Adaptation"
+            lambda cell: self._adapt_cell(cell, *read(cell[0].name)), cells, name="Adaptation"
         )
         for some_rows, some_traces, some_counts in tqdm(
             found, "Adaptation", len(cells), unit="cell", disable=self.shards.has_bar
@@ -182,21 +184,17 @@ class Adaptation(AbstractPlugin):
         return recordings, ForwardPass(recordings.reader.model, device=str(self.device))
 
     def _adapt_cell(
-        self,
-        recordings: TestRecordings,
-        source: ForwardPass,
-        run: Run,
-        corruption: str,
-        severity: int,
-        seed: int,
-        missing: list[tuple[MethodSettings, Protocol]],
+        self, cell: _Cell, recordings: TestRecordings, source: ForwardPass
     ) -> tuple[list[dict], list[dict], list[pd.DataFrame]]:
         """Rows, points of trajectories and correct recordings of the missing methods of a cell."""
+        run, corruption, severity, seed, missing = cell
         sounds = self._read_sounds(corruption, recordings.sample_rate)
         features = corrupted_features(recordings, corruption, severity, seed=seed, sounds=sounds)
         before = finite_rows(source(features))
         features = features.to(self.device)
-        rows, traces, counts = [], [], []
+        rows: list[dict] = []
+        traces: list[dict] = []
+        counts: list[pd.DataFrame] = []
         for method, protocol in missing:
             key = _key_columns(run, corruption, severity, seed, method, protocol)
             scores, points, correct = self._adapt(

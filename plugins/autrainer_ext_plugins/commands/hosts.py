@@ -73,12 +73,13 @@ def _are_plain(run_names: list[str]) -> bool:
     return all(len(name.split("_")) <= n_parts for name in run_names)
 
 
-def compose(overrides: list[str], config_name: str) -> DictConfig:
+def compose(overrides: list[str], config_name: str | None) -> DictConfig:
     """Compose a configuration as the host does before a sweep.
 
     Args:
         overrides: Arguments after the command: overrides and options of Hydra.
-        config_name: Name of the primary configuration if the options contain none.
+        config_name: Name of the primary configuration if the options contain none, or None for
+            the settings of Hydra alone.
 
     Returns:
         Configuration with its `hydra` node. Configurations of aucurriculum are found only if
