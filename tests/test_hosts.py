@@ -143,7 +143,7 @@ def test_the_shipped_model_predicts_as_under_the_other_host(command, root, tmp_p
 @pytest.mark.slow
 def test_callbacks_are_called_in_their_own_run_only(runs):
     for name, run in runs.items():
-        assert len(read_outputs(run, "traineval", 3).targets) == sum(SIZES["train"]), name
+        assert len(read_outputs(run, "train", 3).targets) == sum(SIZES["train"]), name
         assert (run.path / "modality.csv").is_file() == (name == "ModalityRegularized")
     rows = pd.read_csv(runs["ModalityRegularized"].path / "modality.csv")
     assert rows["iteration"].tolist() == [1, 2, 3]
