@@ -254,6 +254,9 @@ class _WatchedLoader:
     def __len__(self) -> int:
         return len(self._loader)
 
+    def __deepcopy__(self, memo: dict) -> "_WatchedLoader":
+        return self  # a copy of the network has a copy of its hook, and with it of the criterion
+
     def __getattr__(self, name: str) -> object:
         return getattr(self._loader, name)
 
