@@ -68,10 +68,11 @@ def draw_triangle(axes: TernaryAxes, title: str = "") -> TernaryAxes:
 class _InnerLocator(MaxNLocator):
     """Round ticks inside of the corners, where the labels of two sides would meet."""
 
-    def __call__(self) -> np.ndarray:
-        low, high = sorted(self.axis.get_view_interval())
-        ticks, margin = np.asarray(super().__call__()), 0.05 * (high - low)
-        return ticks[(ticks > low + margin) & (ticks < high - margin)]
+    def tick_values(self, vmin: float, vmax: float) -> list[float]:
+        low, high = sorted((vmin, vmax))
+        margin = 0.05 * (high - low)
+        ticks = super().tick_values(vmin, vmax)
+        return [tick for tick in ticks if low + margin < tick < high - margin]
 
 
 def triangle_page(n: int, *, title: str, below: float = 0.0) -> tuple[Figure, list[TernaryAxes]]:

@@ -119,8 +119,8 @@ def draw_summary(ends: pd.DataFrame, rows: pd.DataFrame | None, title: str) -> F
             family = single[single["family"] == by_view["joint"].loc[key, "family"]]
             for axes, view, quantity, shift in _PANELS:
                 values = family.loc[family["view"] == view, quantity]
-                height = np.full(len(values), number + shift)
-                (first, second)[axes].plot(values, height, "|", color=look.color, markersize=7)
+                places = np.full(len(values), number + shift)
+                (first, second)[axes].plot(values, places, "|", color=look.color, markersize=7)
     first.set_yticks(range(len(keys)), names)
     first.set_xlabel("mutual information")
     second.set_xlabel("divergence")

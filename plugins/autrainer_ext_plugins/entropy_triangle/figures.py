@@ -120,7 +120,7 @@ def _title(split: str, ends: pd.DataFrame, confidence: float) -> str:
         )
         if is_over.any()
     ]
-    models = {f"{row.model} on {row.dataset}" for row in ends.itertuples() if row.model}
+    models = {f"{m} on {d}" for m, d in ends[["model", "dataset"]].to_numpy().tolist() if m}
     sizes = sorted(set(ends["n_samples"].astype(int)))
     parts = (
         f"entropy triangle{f' of {models.pop()}' if len(models) == 1 else ''}",

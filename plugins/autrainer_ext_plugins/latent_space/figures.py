@@ -73,10 +73,9 @@ def _layer_figure(rows: pd.DataFrame, labels: dict[str, str], model: str) -> Fig
         squeeze=False,
         sharex=True,
     )
-    panels = panels.flat
-    for axes in panels[len(titles) :]:
+    for axes in panels.flat[len(titles) :]:
         axes.set_visible(False)
-    for axes, (score, title) in zip(panels, titles.items(), strict=False):
+    for axes, (score, title) in zip(panels.flat, titles.items(), strict=False):
         of_score = rows[rows["score"] == score]
         lines = {
             labels[run]: tuple(
@@ -86,7 +85,7 @@ def _layer_figure(rows: pd.DataFrame, labels: dict[str, str], model: str) -> Fig
             for run, part in of_score.groupby("run", sort=False)
         }
         draw_layers(axes, layers, lines, of_score["chance"].mean(), title)
-    handles, names = panels[0].get_legend_handles_labels()
+    handles, names = panels[0, 0].get_legend_handles_labels()
     names = [fold(name, share=0.9 / n_columns) for name in names]
     figure.legend(handles, names, loc="outside lower center", ncols=n_columns)
     set_title(figure, f"Scores of the layers of {model} (0 to 1), test, 95 % intervals")
