@@ -2,7 +2,7 @@
 
 CPMobile-14k, batches of 32 inputs of 96 frames and 50 bins. NTTA runs with its guard, which asks
 the source model about every batch, and without; and with the statistics of the batch alone. The
-notes count the forward passes of a step.
+notes count the forward passes per input of a step.
 """
 
 import copy
@@ -29,20 +29,20 @@ METHODS = {
 }
 
 
-def count_forward(job: Callable[[], object]) -> int:
-    """Forward passes of networks that a job makes."""
-    passes: list[str] = []
+def count_forward(job: Callable[[], object]) -> float:
+    """Forward passes of networks that a job makes, per input of a batch."""
+    passes: list[float] = []
 
-    def count(module, *_):
+    def count(module, inputs, _outputs):
         if isinstance(module, CPMobile):
-            passes.append(type(module).__name__)
+            passes.append(len(inputs[0]) / BATCH)
 
     handle = register_module_forward_hook(count)
     try:
         job()
     finally:
         handle.remove()
-    return len(passes)
+    return sum(passes)
 
 
 def rows(*, quick: bool) -> list[Row]:
@@ -54,7 +54,9 @@ def rows(*, quick: bool) -> list[Row]:
         for label, (name, options) in METHODS.items()
     }
     jobs = {label: lambda method=method: method.step(features) for label, method in methods.items()}
-    notes = {label: f"{count_forward(job)} forward passes" for label, job in jobs.items()}
+    notes = {
+        label: f"forward passes per input: {count_forward(job):g}" for label, job in jobs.items()
+    }
     times = in_turns(jobs, 5 if quick else 30)
     return [
         Row(f"step of {label}", "step of Tent", times[label] / times["tent"], note=notes[label])

@@ -205,6 +205,7 @@ NOT_BY_THE_ENGINE = {
     "autrainer_ext.adaptation.procedure": "steps, and predictions with statistics of the batch",
     "autrainer_ext.adaptation.sar": "weights are moved",
     "autrainer_ext.adaptation.t3a": "embeddings of a network that is being adapted",
+    "autrainer_ext.models.shifted_logits": "part of a network, which the engine evaluates",
     "autrainer_ext.adaptation.streaming": "one sample at a time by a network that is being adapted",
 }
 _NETWORKS = ("model", "network", "net", "_model", "_network", "_source")

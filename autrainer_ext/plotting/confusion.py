@@ -1,5 +1,7 @@
 """Confusion matrix."""
 
+from typing import Any
+
 import numpy as np
 from matplotlib.axes import Axes
 
@@ -22,7 +24,7 @@ def draw_confusion(axes: Axes, counts: np.ndarray, class_names: list[str]) -> Ax
     for (row, column), share in np.ndenumerate(shares):
         if round(share):
             color = "white" if share > 50 else "black"
-            place = {"ha": "center", "va": "center"}
+            place: dict[str, Any] = {"ha": "center", "va": "center"}
             axes.text(column, row, f"{share:.0f}", color=color, fontsize="small", **place)
     ticks = range(len(class_names))
     labels = [name.replace("_", " ") for name in class_names]

@@ -1,6 +1,7 @@
 """Table of results per recording device."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -42,7 +43,7 @@ def draw_device_table(
         extent = (x - 0.5, x + 0.5, row + 0.5, row - 0.5)
         axes.imshow([[share]], extent=extent, cmap="Blues", vmin=-0.1, vmax=1.1)
         width = half_widths[row, column]
-        style = {"ha": "center", "color": color}
+        style: dict[str, Any] = {"ha": "center", "color": color}
         axes.text(x, row, f"{value:.{digits}f}", va="bottom", fontsize="small", **style)
         if not np.isnan(width):
             text = f"±{width:.{digits}f}"

@@ -1,5 +1,7 @@
 """Sample difficulty per class, as a data map, and its stability over ensemble sizes."""
 
+from typing import Any
+
 import numpy as np
 from matplotlib.axes import Axes
 
@@ -33,7 +35,7 @@ def draw_class_scores(
         shares, cmap="Blues", vmin=0, aspect="auto", extent=(0, 1, len(rows) - 0.5, -0.5)
     )
     axes.figure.colorbar(image, ax=axes, label="samples of the class in %")
-    style = {"color": "#d55e00", "mec": "white", "mew": 0.6}
+    style: dict[str, Any] = {"color": "#d55e00", "mec": "white", "mew": 0.6}
     axes.plot(np.sort(means), range(len(rows)), "D", label="mean of the class", **style)
     axes.set_yticks(range(len(rows)), [class_names[label].replace("_", " ") for label in rows])
     axes.set(xlabel="cumulative accuracy", xlim=(0, 1))

@@ -120,7 +120,7 @@ def draw_order(figure: Figure, norm: Normalize, label: str, *, bottom: float) ->
     axes = figure.add_axes((0.2, (bottom + 2.8 * line) / height, 0.6, 0.5 * line / height))
     bar = figure.colorbar(ScalarMappable(norm, COLOR_MAP), cax=axes, orientation="horizontal")
     bar.set_label(label)
-    axes.xaxis.set_major_locator(MaxNLocator(6, integer=norm.vmax - norm.vmin >= 2))
+    axes.xaxis.set_major_locator(MaxNLocator(6, integer=bool(np.ptp(axes.get_xlim()) >= 2)))
 
 
 def enlarge(axes: TernaryAxes, points: list[TrianglePoint], most: int = 5) -> TernaryAxes:

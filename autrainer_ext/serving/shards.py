@@ -3,10 +3,11 @@
     items -> shards, a process each -> a file per finished item -> results in the order of the items
 
 A shard is the command itself, started again with `--shard K N FOLDER`: it does the same up to the
-division, reads the items from the folder, computes every Nth and ends. The first call waits for all shards, starts those that were killed
-again, and continues with the results as if it had computed them: what follows is the same code as
-in one process, and so are its tables. The files of finished items are pickles. They are in a folder
-that the first call creates, passes on and removes, so nobody else's are ever read.
+division, reads the items from the folder, computes every Nth and ends. The first call waits for all
+shards, starts those that were killed again, and continues with the results as if it had computed
+them: what follows is the same code as in one process, and so are its tables. The files of finished
+items are pickles. They are in a folder that the first call creates, passes on and removes, so
+nobody else's are ever read.
 """
 
 import os
@@ -28,6 +29,7 @@ Result = TypeVar("Result")
 
 _ATTEMPTS = 3
 _ITEMS = "items.pickle"
+_COUNT_SECONDS = 2  # between two counts of finished items
 _QUEUE_SECONDS = 10  # between two questions to the queue of a cluster
 
 
@@ -145,11 +147,14 @@ class StartedShards(Shards):
         logs = [folder / f"shard-{k}.log" for k in range(count)]
         attempts = [1] * count
         running = dict(enumerate(self.start(commands, logs)))
+        counted = time.monotonic()
         try:
             while running:
                 time.sleep(0.2)
-                done = [name for name in os.listdir(folder / "results") if name[0] != "."]
-                bar.update(len(done) - bar.n)
+                if time.monotonic() - counted > _COUNT_SECONDS:
+                    done = [name for name in os.listdir(folder / "results") if name[0] != "."]
+                    bar.update(len(done) - bar.n)
+                    counted = time.monotonic()
                 for k, job in list(running.items()):
                     code = job.poll()
                     if code is None:

@@ -79,9 +79,10 @@ def shards_here(monkeypatch):
         for command in commands:
             assert command[1:3] == ["-m", "autrainer_ext"]
             started.append(command[3:])
-            with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as ended:
+            with pytest.MonkeyPatch.context() as patch:
                 patch.setattr("sys.argv", ["autrainer-ext", *command[3:]])
-                CLI(AutrainerCLI()).main()
+                with pytest.raises(SystemExit) as ended:
+                    CLI(AutrainerCLI()).main()
             codes.append(ended.value.code)
         return [Ended(code) for code in codes]
 

@@ -167,7 +167,7 @@ def test_recordings_that_are_not_there_leave_out_the_audio(experiment, tmp_path)
 
 def test_the_run_to_follow_is_chosen_by_name_or_label(experiment):
     results = experiment.folder.parent
-    assert open_experiment(results, "story", told="Focal, 2").told.name == "Toy-Focal_Net_2"
+    assert open_experiment(results, "story", told="Focal, seed 2").told.name == "Toy-Focal_Net_2"
     with pytest.raises(ValueError, match="Unknown run 'Focl'"):
         open_experiment(results, "story", told="Focl")
 

@@ -2,7 +2,9 @@
 
 import hashlib
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -174,14 +176,14 @@ def _predict(
     """
     from autrainer_ext.serving.predictions import Predictions, PredictionsInProgress
 
-    shown = iter(files)
+    shown: Iterator[str | None] = repeat(None)  # a step of the progress bar per file
 
     def predict(some: list[str]) -> Predictions:
         return inference.run(
             str(root),
             some,
             embeddings=args.embeddings,
-            progress=lambda names: (next(shown) for _ in names),
+            progress=lambda names: (name for name, _ in zip(names, shown, strict=False)),
         )
 
     shards = read_shards(args, Path(args.output))

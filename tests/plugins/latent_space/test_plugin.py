@@ -72,7 +72,7 @@ def test_coordinates_belong_to_the_samples_drawn(analysed):
         assert table["device"].tolist() == test["device"].iloc[table["index"]].tolist()
         assert np.isfinite(table[["tsne_x", "tsne_y", "isomap_x", "isomap_y"]]).all(axis=None)
         assert "city" not in table
-    assert (folder / "coordinates" / f"{runs[0].name}_stages.2.png").is_file()
+    assert (folder / f"map_{runs[0].name}_stages.2.png").is_file()
     assert (folder / "layers_CPMobile-5k.svg").is_file()
 
 
@@ -130,7 +130,7 @@ def test_without_maps_there_are_the_numbers(tiny, tmp_path, monkeypatch, three_s
     assert len(list(three_shards.folder.glob("results/*"))) == len(runs)
     for path in tmp_path.glob("*.csv"):
         assert (tmp_path / "divided" / path.name).read_bytes() == path.read_bytes()
-    assert not list((tmp_path / "coordinates").glob("*.png"))
+    assert not list(tmp_path.glob("map_*"))
     assert len(pd.read_csv(tmp_path / "separability.csv")) == 5 * len(runs)
     assert pd.read_csv(tmp_path / "separability_differences.csv").empty  # a single condition
 
