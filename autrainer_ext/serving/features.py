@@ -91,8 +91,8 @@ class FeatureReader(AudioReader):
             errors=error_table(files, reasons),
         )
 
-    def _load(self, path: str) -> torch.Tensor:
-        samples = super()._load(path)
+    def _load(self, path: str, window: tuple[float, float] | None = None) -> torch.Tensor:
+        samples = super()._load(path, window)
         if self._length:
             samples = samples[:, : self._length]
         if self.change is not None:  # before padding: silence would lower the level of noise
