@@ -18,7 +18,8 @@ from dataclasses import dataclass
 
 import torch
 
-_CUBIC = 0.3  # weight of cubic functions relative to linear ones
+_LINEAR = 1e6  # weight of linear functions: hardly penalised, so that linear models are met
+_CUBIC = 0.3  # weight of cubic functions
 _PENALTY = 0.03
 _EXACT = 1e-9  # penalty of a half that must be met
 _MOST_PREDICTED = 4096  # halves at a time, which bounds the memory
@@ -52,7 +53,7 @@ class Fit:
         n = self.signs.shape[1]
         others = self.signs.sum(dim=1, keepdim=True) - self.signs
         products = (others.square() - (n - 1)) / 2  # of two signs of other segments, summed
-        linear = 1 / n + _CUBIC * (3 * n - 2) / n**3
+        linear = _LINEAR / n + _CUBIC * (3 * n - 2) / n**3
         per_sign = 2 * linear + 2 / 3 * products * _CUBIC * 6 / n**3
         return (self.weights[:, None] * self.signs * per_sign).sum(dim=0)
 
@@ -91,7 +92,7 @@ def fit(
         >>> signs = torch.tensor([[1.0, 1.0], [1.0, -1.0]]).double()
         >>> found, residuals = fit(signs, torch.tensor([5.0, 1.0]).double(), is_odd=True)
         >>> found(signs).numpy().round(1).tolist()
-        [4.9, 1.0]
+        [5.0, 1.0]
     """
     some = signs[:_MOST_PAIRS]
     penalty = torch.full((len(some),), _PENALTY, dtype=signs.dtype)
@@ -105,4 +106,4 @@ def fit(
 
 def _kernel(first: torch.Tensor, second: torch.Tensor, *, is_odd: bool) -> torch.Tensor:
     similarity = first @ second.T / first.shape[1]
-    return similarity + _CUBIC * similarity**3 if is_odd else 1 + similarity.square()
+    return _LINEAR * similarity + _CUBIC * similarity**3 if is_odd else 1 + similarity.square()
