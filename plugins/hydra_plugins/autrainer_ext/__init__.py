@@ -154,20 +154,25 @@ def scores_digest(_root_: DictConfig) -> str:
         Eight hexadecimal digits.
 
     Raises:
-        ValueError: If a run does not exist or lacks outputs.
+        ValueError: If a run does not exist or lacks outputs, or a training has no scores.
     """
     from autrainer_ext.difficulty.provenance import select_runs, trace_scores
 
     curriculum = _root_.curriculum
     scoring = curriculum.scoring
     names = scoring.run_name
-    runs = select_runs(
-        curriculum.get("_results_dir") or _root_.results_dir,
-        curriculum.get("_experiment_id") or _root_.experiment_id,
-        names if isinstance(names, str) else list(names),
-    )
+    results_dir = curriculum.get("_results_dir") or _root_.results_dir
+    experiment = curriculum.get("_experiment_id") or _root_.experiment_id
+    runs = select_runs(results_dir, experiment, names if isinstance(names, str) else list(names))
     settings = {"average": scoring.average, "ties": scoring.ties}
-    return trace_scores(runs, scoring.subset, scoring.stop, settings).digest
+    digest = trace_scores(runs, scoring.subset, scoring.stop, settings).digest
+    folder = Path(results_dir, experiment, "curriculum", scoring.type)
+    if "train" in sys.orig_argv and not any(folder.glob(f"*-{digest}.csv")):
+        raise ValueError(
+            f"The {len(runs)} runs that '{names}' stands for have no scores in their present "
+            f"state with these settings in '{folder}': compute them with aucurriculum curriculum."
+        )
+    return digest
 
 
 OmegaConf.register_new_resolver("autrainer_ext.chosen", chosen, replace=True)
