@@ -191,8 +191,17 @@ class Start(Protocol):
         """Start all at once; return them in their order."""
 
 
-def start_processes(commands: list[list[str]], logs: list[Path]) -> Sequence[Job]:
-    """Start command lines as processes of this machine, with one thread each."""
+def start_processes(commands: list[list[str]], logs: list[Path]) -> "list[subprocess.Popen[bytes]]":
+    """Start command lines as processes of this machine, with one thread each.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     log = Path(folder, "log")
+        ...     (job,) = start_processes([[sys.executable, "-c", "print(2)"]], [log])
+        ...     job.wait(), log.read_text().strip()
+        (0, '2')
+    """
     return [_popen(command, log) for command, log in zip(commands, logs, strict=True)]
 
 

@@ -2,6 +2,7 @@
 // Sounds on one clock: every lane has a picture with a play head and a sound; one sound is heard.
 (() => {
   const { el } = Report;
+  const SHORT = 4; // seconds; Chromium cannot seek in shorter FLAC files, nor start them after loading metadata
 
   // Pictures one over the other, which cover a span of the recording, with a line where the sound is.
   function pictures(layers, name, span = {}) {
@@ -34,17 +35,23 @@
   // Lanes: [{ title, sound, layers: [[name, file]] }]; files: addresses of sounds by name, the first is heard first.
   function player({ lanes, files, span, name }) {
     const keys = Object.keys(files);
-    const sounds = keys.map((key, i) => el("audio", { src: files[key], preload: "metadata", "data-part": key, muted: i > 0 }));
+    const preload = span.seconds < SHORT ? "none" : "metadata";
+    const sounds = keys.map((key, i) => el("audio", { src: files[key], preload, "data-part": key, muted: i > 0 }));
     const made = lanes.map((lane) => pictures(lane.layers, `${lane.title}: spectrogram of ${name}`, span));
     const clock = sounds[0];
     follow(clock, made.map((m) => m.head), span.seconds);
     const playing = () => !clock.paused;
+    const move = (sound, at) => {
+      if (span.seconds >= SHORT) sound.currentTime = at;
+      else if (sound.currentTime > 0) sound.load();
+    };
     const buttons = lanes.map((lane) => el("button", {
       type: "button", "data-hear": lane.sound, "aria-pressed": String(lane.sound === keys[0]), onclick: () => hear(lane.sound),
     }, `Hear ${lane.title.toLowerCase()}`));
-    const seek = el("input", { type: "range", min: 0, max: span.seconds, step: 0.01, value: 0, oninput: () => sounds.forEach((s) => (s.currentTime = Number(seek.value))) });
+    const seek = el("input", { type: "range", min: 0, max: span.seconds, step: 0.01, value: 0, oninput: () => sounds.forEach((s) => move(s, Number(seek.value))) });
     clock.addEventListener("timeupdate", () => {
       seek.value = clock.currentTime;
+      if (span.seconds < SHORT) return;
       for (const other of sounds.slice(1)) if (Math.abs(other.currentTime - clock.currentTime) > 0.06) other.currentTime = clock.currentTime;
     });
     const go = el("button", { type: "button", class: "primary", id: "parts-play", onclick: () => (playing() ? stop() : begin()) }, "Play");
@@ -52,7 +59,8 @@
     clock.addEventListener("ended", () => sounds.slice(1).forEach((s) => s.pause()));
     function begin() {
       document.querySelectorAll("audio").forEach((a) => a.pause());
-      sounds.forEach((s) => { s.currentTime = clock.ended ? 0 : clock.currentTime; s.play().catch(() => {}); });
+      const at = clock.ended ? 0 : clock.currentTime;
+      sounds.forEach((s) => { move(s, at); s.play().catch(() => {}); });
       go.textContent = "Pause";
     }
     function stop() { sounds.forEach((s) => s.pause()); }

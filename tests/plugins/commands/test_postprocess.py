@@ -67,7 +67,7 @@ def test_without_names_those_run_that_say_so(project, command):
     ("arguments", "message"),
     [
         ("-p Nothing", "Unknown plugin 'Nothing'."),
-        ("-p RunNames -o colour=red", "Unknown RunNames setting 'colour'. Choose from: suffix."),
+        ("-p RunNames -o colour=red", "Unknown RunNames setting 'colour'. Choose from: suffix, "),
         ("-p RunNames -o suffix=1", "Argument 'suffix' must be text, got 1."),
         ("-p RunNames -o suffix", "Option -o needs KEY=VALUE, got 'suffix'."),
         ("-p RunNames -o suffix=fail", "RunNames: this run is not to its liking."),
