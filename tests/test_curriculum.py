@@ -144,7 +144,7 @@ def test_a_training_takes_the_scores_of_the_runs_it_names_or_none(project, comma
     arguments = ["-cn", "paced", f"curriculum.scoring.run_name={one}", "experiment_id=other"]
     result = command("aucurriculum", "train", *arguments, cwd=project, check=False)
     assert result.returncode != 0
-    assert "EnsembleCumulativeAccuracy-train-last-micro-margin-" in result.stderr
+    assert f"The 1 runs that '{one}' stands for have no scores" in result.stderr
     assert not list((project / "results/other").rglob("metrics.csv"))
 
 
