@@ -8,7 +8,7 @@ from torch import nn
 
 from .losses import entropy_nats
 from .parameters import classifier_parameters, named_parameters
-from .procedure import AdaptationMethod, Step
+from .procedure import AdaptationMethod, Event, Step
 
 
 class T3A(AdaptationMethod):
@@ -53,10 +53,14 @@ class T3A(AdaptationMethod):
 
     def step(self, features: torch.Tensor) -> Step:
         """Add a batch to the supports, then predict it; see `AdaptationMethod.step`."""
-        if torch.isfinite(features).all():
-            with torch.no_grad():
-                self._add(self._embed(features))
-        return super().step(features)
+        if not torch.isfinite(features).all():
+            return super().step(features)
+        with torch.no_grad():
+            embeddings = self._embed(features)
+            self._add(embeddings)
+            logits = self._score(embeddings)
+        event: Event = "held" if torch.isfinite(logits).all() else "skipped"
+        return Step(torch.nan_to_num(logits), event)
 
     def reset(self) -> None:
         """Restore the source model and forget all embeddings."""
@@ -75,9 +79,13 @@ class T3A(AdaptationMethod):
         self._entropy = state["entropy"]
 
     def _forward(self, views: list[torch.Tensor]) -> list[torch.Tensor]:
+        return [self._score(self._embed(views[0]))]
+
+    def _score(self, embeddings: torch.Tensor) -> torch.Tensor:
+        """Logits of embeddings by the templates."""
         directions = nn.functional.normalize(self._supports, dim=1)
         templates = torch.zeros_like(self._weight).index_add_(0, self._classes, directions)
-        return [self._embed(views[0]) @ nn.functional.normalize(templates, dim=1).T]
+        return embeddings @ nn.functional.normalize(templates, dim=1).T
 
     def _embed(self, features: torch.Tensor) -> torch.Tensor:
         embed = cast(Callable[[torch.Tensor], torch.Tensor], self.model.embeddings)

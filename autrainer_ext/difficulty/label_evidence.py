@@ -66,6 +66,7 @@ def collect_evidence(runs: Sequence[Run], *, test: bool = False) -> LabelEvidenc
             twice in a split. The message names the run.
     """
     import pandas as pd
+    from scipy.special import softmax
 
     class_names = read_class_names(runs[0].path)
     tables: list[pd.DataFrame] = []
@@ -77,8 +78,7 @@ def collect_evidence(runs: Sequence[Run], *, test: bool = False) -> LabelEvidenc
         for split in ("dev", "test") if test else ("dev",):
             files = _files(run, split, tables, class_names)
             logits = read_outputs(run, split).outputs.astype(float)
-            shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
-            held_out.append(pd.DataFrame(shifted / shifted.sum(axis=1, keepdims=True), index=files))
+            held_out.append(pd.DataFrame(softmax(logits, axis=1), index=files))
         files = _files(run, "train", tables, class_names)
         if iterations_with(run, "train"):
             measured = measure_saved(run, "train", stop="last").difficulty

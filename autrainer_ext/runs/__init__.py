@@ -16,7 +16,7 @@ from .outputs import (
     read_task,
     split_name,
 )
-from .run import Run, best_iteration, find_runs, read_run
+from .run import Run, best_iteration, find_runs, matching_runs, read_run
 
 __all__ = [
     "SPLITS",
@@ -27,6 +27,7 @@ __all__ = [
     "column_folder",
     "find_runs",
     "iterations_with",
+    "matching_runs",
     "read_arrays",
     "read_class_names",
     "read_columns",

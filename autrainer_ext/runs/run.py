@@ -1,8 +1,9 @@
 """Run directories of the host, read without importing the host."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -139,3 +140,27 @@ def find_runs(results_dir: Path | str, experiment_id: str) -> list[Run]:
     if not runs:
         raise ValueError(f"Folder '{training}' contains no runs.")
     return sorted(runs, key=lambda run: run.name)
+
+
+def matching_runs(runs: Sequence[Run], pattern: str) -> list[Run]:
+    """Select runs by name.
+
+    Args:
+        runs: Runs.
+        pattern: Name, with wildcards (`ToyScenes-*`).
+
+    Returns:
+        Runs in their order, at least one.
+
+    Raises:
+        ValueError: If no run matches.
+
+    Example:
+        >>> matching_runs([], "ToyScenes-*")
+        Traceback (most recent call last):
+        ValueError: No run matches 'ToyScenes-*'.
+    """
+    chosen = [run for run in runs if fnmatchcase(run.name, pattern)]
+    if not chosen:
+        raise ValueError(f"No run matches '{pattern}'.")
+    return chosen

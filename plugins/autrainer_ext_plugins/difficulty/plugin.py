@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,7 @@ from autrainer_ext.difficulty.from_runs import CLEAN_SPLITS, STOPS
 from autrainer_ext.difficulty.measures import AVERAGES
 from autrainer_ext.difficulty.tables import ScoredSplit, class_table, score_runs, score_table
 from autrainer_ext.errors import unknown_name
-from autrainer_ext.runs import Run, iterations_with, read_task, split_name
+from autrainer_ext.runs import Run, iterations_with, matching_runs, read_task, split_name
 from autrainer_ext_plugins.plugin import AbstractPlugin
 from autrainer_ext_plugins.writing import write_table
 
@@ -101,9 +100,7 @@ class Difficulty(AbstractPlugin):
             ValueError: If no run matches the pattern, a run has no clean outputs, or the runs have
                 different samples; the message names the run.
         """
-        chosen = sorted((r for r in runs if fnmatchcase(r.name, self.runs)), key=lambda r: r.name)
-        if not chosen:
-            raise ValueError(f"No run matches '{self.runs}'.")
+        chosen = sorted(matching_runs(runs, self.runs), key=lambda run: run.name)
         if any(read_task(run.path) != "classification" for run in chosen):
             self._score_by_loss(chosen, folder)
             return

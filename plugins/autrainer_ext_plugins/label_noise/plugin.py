@@ -2,11 +2,10 @@
 
 import sys
 from collections.abc import Sequence
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 from autrainer_ext.difficulty.label_evidence import collect_evidence
-from autrainer_ext.runs import Run
+from autrainer_ext.runs import Run, matching_runs
 from autrainer_ext_plugins.plugin import AbstractPlugin
 from autrainer_ext_plugins.writing import write_table
 
@@ -61,9 +60,7 @@ class LabelNoise(AbstractPlugin):
         Raises:
             ValueError: If no run matches the pattern, or runs have different classes or labels.
         """
-        chosen = [run for run in runs if fnmatchcase(run.name, self.runs)]
-        if not chosen:
-            raise ValueError(f"No run matches '{self.runs}'.")
+        chosen = matching_runs(runs, self.runs)
         evidence = collect_evidence(chosen, test=self.test)
         suspects = suspect_table(evidence)
         validation = None if self.truth is None else validation_table(suspects, self.truth)

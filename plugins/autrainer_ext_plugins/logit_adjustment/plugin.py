@@ -2,7 +2,6 @@
 
 import shutil
 from collections.abc import Sequence
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +24,7 @@ from autrainer_ext.plotting.triangle import (
 )
 from autrainer_ext.runs import (
     Run,
+    matching_runs,
     read_class_names,
     read_columns,
     read_metadata,
@@ -86,9 +86,7 @@ class LogitAdjustment(AbstractPlugin):
             ValueError: If no run matches the pattern, outputs are missing, or a class has no
                 training recording.
         """
-        chosen_runs = [run for run in runs if fnmatchcase(run.name, self.runs)]
-        if not chosen_runs:
-            raise ValueError(f"No run matches '{self.runs}'.")
+        chosen_runs = matching_runs(runs, self.runs)
         paths, chosen, classes = [], [], []
         for run in tqdm(chosen_runs, desc="Runs", unit="run", leave=False):
             counts = _class_counts(run)
